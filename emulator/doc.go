@@ -1,0 +1,18 @@
+// Package emulator plays the side of Azure that a VM sees while it boots: the
+// Instance Metadata Service, the wire server, the provisioning medium and the
+// firmware's tables. A [Fabric] is made from a [Scenario], holds the state of one
+// VM, and writes down every request with its verdict.
+//
+//	scenario, err := emulator.LookupScenario("linux-vm")
+//	fabric, err := emulator.NewFabric(scenario, nil)
+//	server := fabric.ListenInMemory(ctx)
+//	defer server.Close()
+//	resp, err := server.Client().Get(server.IMDSURL() + "/metadata/versions")
+//
+// The services refuse what the real ones refuse and accept what they accept, so
+// that an agent which passes here is not surprised there. The emulator shares no
+// code with the SDK's clients, or both could be wrong in the same way.
+//
+// Nothing needs root, the real addresses or a network: [Fabric.ListenInMemory]
+// also works inside a testing/synctest bubble.
+package emulator

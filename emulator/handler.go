@@ -1,0 +1,213 @@
+package emulator
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/azprov/azprov"
+)
+
+// Service names one of the services that a fabric plays.
+type Service string
+
+// The services.
+const (
+	ServiceIMDS       Service = "imds"
+	ServiceWireServer Service = "wireserver"
+)
+
+// PossibleServiceValues returns every service.
+func PossibleServiceValues() []Service { return []Service{ServiceIMDS, ServiceWireServer} }
+
+// bodyLimit is far over any request that an agent sends: telemetry is below
+// 64 KiB, health reports below 4.
+const bodyLimit = 1 << 20
+
+// A request is what the services look at, read to its end.
+type request struct {
+	method   string
+	path     string // decoded
+	uri      string // path and query as sent
+	host     string
+	query    url.Values
+	badQuery bool
+	header   http.Header
+	body     []byte
+	bodyErr  error
+}
+
+// A response is an answer before it is sent.
+type response struct {
+	status   int
+	header   http.Header
+	body     []byte
+	verdicts []string
+	report   *Report // The health report in the request, accepted or not.
+	accept   bool    // The report is to be accepted when this answer is sent.
+}
+
+func readRequest(r *http.Request) *request {
+	req := &request{
+		method: r.Method, path: r.URL.Path, uri: r.URL.RequestURI(), host: r.Host, header: r.Header,
+	}
+	query, ok := parseQuery(r.URL.RawQuery)
+	req.query, req.badQuery = query, !ok
+	req.body, req.bodyErr = io.ReadAll(io.LimitReader(r.Body, bodyLimit+1))
+	if req.bodyErr == nil && len(req.body) > bodyLimit {
+		req.bodyErr = errors.New("body too large")
+	}
+	return req
+}
+
+func (f *Fabric) handler(service Service) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := time.Now()
+		req := readRequest(r)
+		resp, fault := f.decide(service, req, started)
+		entry := f.newEntry(service, req, started)
+		if fault != nil {
+			entry.Fault = fault.label()
+			if !wait(r.Context(), fault) {
+				f.record(entry, response{}, resp.verdicts)
+				abort(w)
+				return
+			}
+			faulty := fault.answer(service, resp)
+			faulty.verdicts, faulty.report = resp.verdicts, resp.report
+			faulty.accept = resp.accept && fault.Status == 0
+			resp = faulty
+		}
+		f.acceptReport(&resp, time.Now())
+		f.record(entry, resp, resp.verdicts)
+		send(w, resp, fault != nil && fault.Kind == FaultTruncate)
+	})
+}
+
+// decide returns the answer to a request as if nothing were wrong, and the fault
+// that is to be applied to it, if any. Requests that the service refuses for
+// their form meet neither fault nor rate limit.
+func (f *Fabric) decide(service Service, req *request, now time.Time) (response, *Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var resp response
+	limited := false
+	switch service {
+	case ServiceIMDS:
+		limited = f.vm.rate.exceeded(now)
+		resp = f.vm.imds(req)
+	default:
+		resp = f.vm.wireServer(req)
+	}
+	if f.journal.leaks(req.uri) {
+		resp.verdicts = append(resp.verdicts, "secret in URL")
+	}
+	if resp.status == http.StatusBadRequest || resp.status == http.StatusMethodNotAllowed {
+		return resp, nil
+	}
+	if limited {
+		refused := service.failure(http.StatusTooManyRequests)
+		refused.verdicts = append(refused.verdicts, resp.verdicts...)
+		refused.verdicts = append(refused.verdicts, "over 5 requests a second")
+		return refused, nil
+	}
+	return resp, f.vm.faults[service].take(req.uri)
+}
+
+// acceptReport keeps the report of a response that says it was accepted.
+func (f *Fabric) acceptReport(resp *response, now time.Time) {
+	if !resp.accept {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	report := *resp.report
+	report.Time = now.UTC()
+	report.Description = f.journal.redactURI(report.Description)
+	if f.vm.state() == StateFailed && report.State == StateReady {
+		resp.verdicts = append(resp.verdicts, "Ready after Failed")
+	}
+	f.vm.reports = append(f.vm.reports, report)
+}
+
+// wait spends the fault's delay. It is false if there is to be no answer: the
+// fault says so, or the client or the server has given up.
+func wait(ctx context.Context, fault *Fault) bool {
+	if fault.Delay > 0 {
+		timer := time.NewTimer(time.Duration(fault.Delay))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	switch fault.Kind {
+	case FaultHang:
+		<-ctx.Done()
+		return false
+	case FaultReset:
+		return false
+	default:
+		return true
+	}
+}
+
+// abort closes the connection without an answer, by a reset where there is one.
+func abort(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to end a connection; its servers recover it.
+	}
+	if tcp, ok := conn.(interface{ SetLinger(sec int) error }); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
+// send writes the response. Cut, it writes the first half of the body and declares
+// the whole, or one byte where there is none; net/http then closes the connection.
+func send(w http.ResponseWriter, resp response, cut bool) {
+	header := w.Header()
+	for name, values := range resp.header {
+		header[http.CanonicalHeaderKey(name)] = values
+	}
+	body, declared := resp.body, len(resp.body)
+	if cut {
+		body, declared = body[:len(body)/2], max(declared, 1)
+	}
+	if resp.status != http.StatusNoContent && resp.status != http.StatusNotModified {
+		header.Set("Content-Length", strconv.Itoa(declared))
+	}
+	w.WriteHeader(resp.status)
+	if len(body) > 0 {
+		_, _ = w.Write(body) // It fails if the client is gone.
+	}
+}
+
+// failure is the service's own answer with a status that means trouble.
+func (s Service) failure(status int) response {
+	if s == ServiceIMDS {
+		return imdsFailure(status)
+	}
+	return wireFailure(status)
+}
+
+// randomUUID returns a random version 4 UUID in a VMID, which knows how to print.
+func randomUUID() azprov.VMID {
+	var id azprov.VMID
+	_, _ = rand.Read(id[:]) // Never fails (crypto/rand, since Go 1.24).
+	return markUUID(id, 4)
+}
+
+// markUUID sets the version and the variant of RFC 9562.
+func markUUID(id azprov.VMID, version byte) azprov.VMID {
+	id[6] = id[6]&0x0f | version<<4
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}

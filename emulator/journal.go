@@ -1,0 +1,240 @@
+package emulator
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/azprov/azprov"
+)
+
+// Entry is the record of one request. Secrets of the VM are replaced in all of it.
+type Entry struct {
+	// Seq counts the entries from 1.
+	Seq int `json:"seq"`
+	// Time is when the request's head was read, in UTC.
+	Time time.Time `json:"time"`
+	// Service is who was asked.
+	Service Service `json:"service"`
+	// Method is the request's.
+	Method string `json:"method"`
+	// Path is path and query.
+	Path string `json:"path"`
+	// Headers are those of interest: x-ms-*, Metadata, User-Agent, Content-Type,
+	// X-Forwarded-For. A certificate is shortened.
+	Headers map[string]string `json:"headers,omitempty"`
+	// Status is the answer's, 0 if there was none.
+	Status int `json:"status"`
+	// Fault is the fault that was applied: a status, "delay", or a [FaultKind].
+	Fault string `json:"fault,omitempty"`
+	// DurationMs is the time to the answer in milliseconds.
+	DurationMs int64 `json:"durationMs"`
+	// Verdicts say what is wrong with the request; none if it is fine.
+	Verdicts []string `json:"verdicts"`
+	// Report is the health report in the request, accepted or not. Its time is
+	// that of the request.
+	Report *Report `json:"report,omitempty"`
+}
+
+const (
+	// secretMinimum is the length from which a secret is looked for: a shorter one
+	// would be found everywhere.
+	secretMinimum = 4
+	// How much of a path, of a header's value and of a certificate is kept.
+	pathLimit        = 2048
+	valueLimit       = 256
+	certificateLimit = 16
+	certificateName  = "X-Ms-Guest-Agent-Public-X509-Cert"
+	// decodings is how many layers of percent-encoding a secret is looked for under.
+	decodings = 3
+)
+
+// A journal keeps the entries and writes them out.
+type journal struct {
+	secrets []string // longest first
+
+	mu      sync.Mutex
+	out     io.Writer
+	err     error
+	entries []Entry
+}
+
+func (f *Fabric) newEntry(service Service, req *request, started time.Time) Entry {
+	return Entry{
+		Time: started.UTC(), Service: service, Method: f.journal.redact(req.method),
+		Path: shorten(f.journal.redactURI(req.uri), pathLimit), Headers: f.journal.headers(req.header),
+	}
+}
+
+// record completes the entry and keeps it. It comes before the answer is sent, so
+// that a client which has its answer finds the entry.
+func (f *Fabric) record(entry Entry, resp response, verdicts []string) {
+	entry.Status = resp.status
+	entry.DurationMs = time.Since(entry.Time).Milliseconds()
+	entry.Verdicts = []string{}
+	for _, verdict := range verdicts {
+		entry.Verdicts = append(entry.Verdicts, shorten(f.journal.redactURI(azprov.OneLine(verdict)), valueLimit))
+	}
+	if resp.report != nil {
+		report := *resp.report
+		report.Time = entry.Time
+		report.Description = f.journal.redactURI(report.Description)
+		entry.Report = &report
+	}
+	f.journal.add(entry)
+}
+
+func (j *journal) add(entry Entry) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	entry.Seq = len(j.entries) + 1
+	j.entries = append(j.entries, entry)
+	if j.out == nil {
+		return
+	}
+	line, err := json.Marshal(entry)
+	if err == nil {
+		_, err = j.out.Write(append(line, '\n'))
+	}
+	if flusher, ok := j.out.(interface{ Flush() error }); ok && err == nil {
+		err = flusher.Flush()
+	}
+	if j.err == nil {
+		j.err = err
+	}
+}
+
+func (j *journal) list() []Entry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.entries)
+}
+
+// failure is the first error in writing the journal.
+func (j *journal) failure() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.err == nil {
+		return nil
+	}
+	return &azprov.Error{Op: "emulator.Server.Close", Kind: azprov.KindInternal, Message: "cannot write the journal", Last: j.err}
+}
+
+// headers returns the headers of interest.
+func (j *journal) headers(header http.Header) map[string]string {
+	kept := map[string]string{}
+	for name, values := range header {
+		switch {
+		case name == certificateName:
+			value := values[0]
+			kept[name] = shorten(value, certificateLimit) + " (" + strconv.Itoa(len(value)) + " characters)"
+		case strings.HasPrefix(name, "X-Ms-"),
+			slices.Contains([]string{"Metadata", "User-Agent", "Content-Type", "X-Forwarded-For"}, name):
+			kept[name] = shorten(j.redactURI(strings.Join(values, ", ")), valueLimit)
+		}
+	}
+	return kept
+}
+
+// redact replaces every secret in s.
+func (j *journal) redact(s string) string {
+	for _, secret := range j.secrets {
+		s = strings.ReplaceAll(s, secret, azprov.Redacted)
+	}
+	return s
+}
+
+// redactURI replaces secrets that may be percent-encoded, up to three times over.
+// A text without any comes back as it is.
+func (j *journal) redactURI(uri string) string {
+	// A plus sign is a blank in a query and itself in base64: look at both.
+	return j.redactEncoded(j.redactEncoded(uri, false), true)
+}
+
+func (j *journal) redactEncoded(uri string, plusIsBlank bool) string {
+	decoded, found := uri, false
+	for range decodings {
+		clean := j.redact(decoded)
+		found = found || clean != decoded
+		decoded = unescape(clean, plusIsBlank)
+	}
+	clean := j.redact(decoded)
+	if !found && clean == decoded {
+		return uri
+	}
+	return clean
+}
+
+// unescape undoes percent-encoding and leaves alone what is no proper escape,
+// where net/url would give up on the whole text.
+func unescape(s string, plusIsBlank bool) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if c, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				b.WriteByte(byte(c))
+				i += 2
+				continue
+			}
+		}
+		if s[i] == '+' && plusIsBlank {
+			b.WriteByte(' ')
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// leaks reports whether uri holds a secret.
+func (j *journal) leaks(uri string) bool { return j.redactURI(uri) != uri }
+
+// secrets returns the texts that must never be written down: the VM's secrets,
+// plain, in base64 and percent-encoded, and the user data of the document, which
+// a scenario may have patched.
+func (s Scenario) secrets(document object) []string {
+	plain := []string{s.VM.Password.RevealString(), s.VM.CustomData.RevealString(), s.VM.UserData.RevealString()}
+	if compute, ok := document["compute"].(object); ok {
+		if userData, ok := compute["userData"].(string); ok {
+			decoded, _ := base64.StdEncoding.DecodeString(userData)
+			plain = append(plain, userData, string(decoded))
+		}
+	}
+	var all []string
+	for _, secret := range plain {
+		trimmed := strings.TrimSpace(secret)
+		for _, form := range []string{secret, trimmed, azprov.OneLine(secret)} {
+			// A form with its plus signs read as blanks is what a parsed query has.
+			all = append(all, form, strings.ReplaceAll(form, "+", " "), url.QueryEscape(form), url.PathEscape(form))
+			for _, encoding := range []*base64.Encoding{
+				base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding,
+			} {
+				encoded := encoding.EncodeToString([]byte(form))
+				all = append(all, encoded, strings.ReplaceAll(encoded, "+", " "))
+			}
+		}
+	}
+	all = slices.DeleteFunc(all, func(text string) bool { return len(text) < secretMinimum })
+	slices.SortFunc(all, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(b) - len(a)
+		}
+		return strings.Compare(a, b)
+	})
+	return slices.Compact(all)
+}
+
+// shorten cuts s after limit bytes, on the boundary of a character.
+func shorten(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit], "") + "…"
+}

@@ -1,0 +1,213 @@
+package emulator
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log" //nolint:depguard // The type of http.Server.ErrorLog; nothing is logged.
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/azprov/azprov"
+)
+
+const (
+	headerTimeout = 30 * time.Second      // An agent sends its headers at once.
+	relistenPause = 50 * time.Millisecond // Between attempts to get a reserved port back.
+	relistens     = 20                    // Attempts before that is given up.
+)
+
+// Server is a fabric that listens: on TCP ports of this machine, or in memory.
+// [Server.Close] must be called.
+type Server struct {
+	fabric   *Fabric
+	urls     map[Service]string
+	dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	cancel   context.CancelFunc
+	https    []*http.Server
+	serving  sync.WaitGroup // Goroutines that accept.
+	serves   sync.WaitGroup // Connections.
+	mu       sync.Mutex
+	err      error
+	closed   sync.Once
+	closeErr error
+}
+
+// Listen serves the scenario on two TCP addresses, "127.0.0.1:0" for a free port.
+// Where the scenario says that nothing listens, for a time or for good, the port
+// is found, and let go again. The server ends with [Server.Close]; the end of ctx
+// ends the requests that are waiting. An address that cannot be had is an error
+// of azprov.KindNetwork.
+func (f *Fabric) Listen(ctx context.Context, imdsAddr, wireAddr string) (*Server, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	s := newServer(f, cancel)
+	var dialer net.Dialer
+	s.dial = dialer.DialContext
+	listeners := map[Service]net.Listener{}
+	for service, addr := range map[Service]string{ServiceIMDS: imdsAddr, ServiceWireServer: wireAddr} {
+		listener, err := listenTCP(ctx, addr)
+		if err != nil {
+			for _, l := range listeners {
+				_ = l.Close()
+			}
+			cancel()
+			return nil, err
+		}
+		listeners[service] = listener
+		s.urls[service] = "http://" + listener.Addr().String()
+	}
+	for service, listener := range listeners {
+		s.start(ctx, service, listener)
+	}
+	return s, nil
+}
+
+func listenTCP(ctx context.Context, addr string) (net.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, &azprov.Error{
+			Op: "emulator.Fabric.Listen", Target: addr, Kind: azprov.KindNetwork,
+			Message: "cannot listen", Last: err, Hint: "use port 0 for a free one",
+		}
+	}
+	return listener, nil
+}
+
+func newServer(f *Fabric, cancel context.CancelFunc) *Server {
+	return &Server{fabric: f, urls: map[Service]string{}, cancel: cancel}
+}
+
+// start serves on listener, later or never if the scenario wants it so.
+func (s *Server) start(ctx context.Context, service Service, listener net.Listener) {
+	absent, refused := s.fabric.outage(service)
+	if !absent && refused == 0 {
+		s.serve(ctx, service, listener)
+		return
+	}
+	addr := listener.Addr().String()
+	_ = listener.Close()
+	if absent {
+		return
+	}
+	s.serving.Go(func() {
+		again, err := relisten(ctx, addr, refused)
+		if err != nil {
+			s.fail(err)
+			return
+		}
+		if again != nil {
+			s.serve(ctx, service, again)
+		}
+	})
+}
+
+// relisten listens on addr after a while. The port may be taken for a moment by a
+// client that, connecting from a random port, met itself. Both results are nil if
+// ctx ends first.
+func relisten(ctx context.Context, addr string, after time.Duration) (net.Listener, error) {
+	timer := time.NewTimer(after)
+	defer timer.Stop()
+	for attempt := 1; ; attempt++ {
+		select {
+		case <-ctx.Done():
+			return nil, nil //nolint:nilnil // The server was closed: nothing to listen on, and nothing wrong.
+		case <-timer.C:
+		}
+		listener, err := listenTCP(ctx, addr)
+		if err == nil || attempt == relistens {
+			return listener, err
+		}
+		timer.Reset(relistenPause)
+	}
+}
+
+// serve accepts connections in a goroutine.
+func (s *Server) serve(ctx context.Context, service Service, listener net.Listener) {
+	server := &http.Server{
+		Handler:           s.fabric.handler(service),
+		ReadHeaderTimeout: headerTimeout,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		// What net/http has to say of broken connections: here they are made on purpose.
+		ErrorLog: log.New(io.Discard, "", 0),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				s.serves.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				s.serves.Done()
+			default:
+			}
+		},
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		_ = listener.Close()
+		return
+	}
+	s.https = append(s.https, server)
+	s.serving.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.fail(err)
+		}
+	})
+}
+
+func (s *Server) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = errors.Join(s.err, err)
+}
+
+// outage says whether a service listens at all, and for how long it does not.
+func (f *Fabric) outage(service Service) (absent bool, refused time.Duration) {
+	if service == ServiceIMDS {
+		return f.scenario.IMDS.Absent, refusal(f.scenario.IMDS.Faults)
+	}
+	return f.scenario.WireServer.Absent, refusal(f.scenario.WireServer.Faults)
+}
+
+// IMDSURL returns the base URL of the Instance Metadata Service, without a slash
+// at its end.
+func (s *Server) IMDSURL() string { return s.urls[ServiceIMDS] }
+
+// WireServerURL returns the base URL of the wire server, without a slash at its end.
+func (s *Server) WireServerURL() string { return s.urls[ServiceWireServer] }
+
+// Client returns a client that reaches this server: without proxy, redirects,
+// compression or connections that are kept. In memory it reaches nothing else;
+// any other address is refused as a closed port is.
+func (s *Server) Client() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext:        s.dial,
+			DisableKeepAlives:  true,
+			DisableCompression: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// Close stops the server, ends the requests that are waiting, and returns when no
+// goroutine of it is left. It may be called more than once. Its error is the first
+// trouble in listening or in writing the journal.
+func (s *Server) Close() error {
+	s.closed.Do(func() {
+		s.mu.Lock()
+		s.cancel()
+		https := s.https
+		s.mu.Unlock()
+		for _, server := range https {
+			_ = server.Close()
+		}
+		s.serving.Wait()
+		s.serves.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.closeErr = errors.Join(s.err, s.fabric.journal.failure())
+	})
+	return s.closeErr
+}

@@ -1,0 +1,267 @@
+package emulator_test
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/azprov/azprov/emulator"
+	"github.com/azprov/azprov/goalstate"
+)
+
+const (
+	version2012 = "x-ms-version: 2012-11-30"
+	xmlType     = "Content-Type: text/xml; charset=utf-8"
+	jsonType    = "Content-Type: application/json"
+)
+
+func TestWireServerAnswers(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, method, target, body string
+		headers                    []string
+		status                     int
+		answer, verdict            string
+	}{
+		{"versions need no header", "GET", "/?comp=versions", "", nil, 200, "<Version>2012-11-30</Version>", ""},
+		{"versions are read only", "POST", "/?comp=versions", "", nil, 405, "<Error", "method POST not allowed"},
+		{"nothing at the root", "GET", "/", "", nil, 404, "<Error", "unknown path"},
+		{"goal state with slash", "GET", "/machine/?comp=goalstate", "", []string{version2012}, 200, "<Incarnation>1</Incarnation>", ""},
+		{"goal state without slash", "GET", "/machine?comp=goalstate", "", []string{version2012}, 200, "<Incarnation>1</Incarnation>", ""},
+		{"the preferred version", "GET", "/machine?comp=goalstate", "", []string{"x-ms-version: 2015-04-05"}, 200, "<GoalState", ""},
+		{"missing version", "GET", "/machine?comp=goalstate", "", nil, 400, "<Error", "missing x-ms-version"},
+		{"unknown version", "GET", "/machine?comp=goalstate", "", []string{"x-ms-version: 2011-08-31"}, 400, "<Error", "unsupported x-ms-version 2011-08-31"},
+		{"unknown comp", "GET", "/machine?comp=other", "", []string{version2012}, 404, "<Error", "unknown comp"},
+		{"malformed query", "GET", "/machine?comp=goalstate&a=%zz", "", []string{version2012}, 400, "<Error", "malformed query"},
+		{"unknown path", "GET", "/other", "", []string{version2012}, 404, "<Error", "unknown path"},
+		{"path too long", "GET", "/machine/a/b/c?comp=config", "", []string{version2012}, 404, "<Error", "unknown path"},
+		{"unknown ids", "GET", "/machine/a/b?comp=config&type=sharedConfig&incarnation=1", "", []string{version2012}, 410, "<Code>ResourceNotAvailable</Code>", "URL of a stale goal state"},
+		{"unknown type", "GET", "/machine/a/b?comp=config&type=other&incarnation=1", "", []string{version2012}, 404, "<Error", "unknown comp or type"},
+		{"telemetry", "POST", "/machine?comp=telemetrydata", "<TelemetryData/>", []string{version2012, xmlType}, 200, "", ""},
+		{"telemetry with slash", "POST", "/machine/?comp=telemetrydata", "<TelemetryData/>", []string{version2012, xmlType}, 200, "", ""},
+		{"role properties", "POST", "/machine?comp=roleProperties", "<RoleProperties/>", []string{version2012, xmlType}, 202, "", ""},
+		{"observations", "POST", "/HealthService", "{}", []string{jsonType}, 200, "", ""},
+		{"health is POST", "GET", "/machine?comp=health", "", []string{version2012}, 405, "<Error", "method GET not allowed"},
+		{"health without type", "POST", "/machine?comp=health", "<Health/>", []string{version2012}, 400, "<Error", "content type is not text/xml"},
+		{"health with another type", "POST", "/machine?comp=health", "<Health/>", []string{version2012, jsonType}, 400, "<Error", "content type is not text/xml"},
+		{"malformed health", "POST", "/machine?comp=health", "<Health>", []string{version2012, xmlType}, 400, "<Error", "malformed health report"},
+		{"health without version", "POST", "/machine?comp=health", "<Health/>", []string{xmlType}, 400, "<Error", "missing x-ms-version"},
+		{"JSON health", "POST", "/provisioning/health", `{"state":"Ready"}`, []string{jsonType}, 201, "", ""},
+		{"JSON health without type", "POST", "/provisioning/health", `{"state":"Ready"}`, nil, 400, "<Error", "content type is not application/json"},
+		{"JSON health that is none", "POST", "/provisioning/health", `{`, []string{jsonType}, 400, "<Error", "malformed health report"},
+		{"JSON health with another state", "POST", "/provisioning/health", `{"state":"Fine"}`, []string{jsonType}, 400, "<Error", "unknown health state"},
+		{"body over the limit", "POST", "/HealthService", strings.Repeat("x", 1<<20+1), []string{jsonType}, 400, "<Error", "unreadable body"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := fabric(t, nil)
+			status, answer, _ := ask(t, f.WireServer(), row.method, row.target, row.body, row.headers...)
+			if status != row.status || !strings.Contains(answer, row.answer) || row.answer == "" && answer != "" {
+				t.Errorf("status %d, answer %q, want %d with %q", status, answer, row.status, row.answer)
+			}
+			if strings.HasPrefix(row.answer, "<Error") {
+				if _, err := goalstate.ParseServiceError([]byte(answer)); err != nil {
+					t.Error(err)
+				}
+			}
+			wantVerdict(t, f, row.verdict)
+		})
+	}
+}
+
+func TestGoalStateLeadsBackToItsReader(t *testing.T) {
+	t.Parallel()
+	f := fabric(t, nil)
+	g := goalState(t, f)
+	const id = "test%5Fvm%2D1"
+	if want := "http://192.0.2.7:8080/machine/" + g.ContainerID + "/"; !strings.HasPrefix(g.SharedConfigURL, want) ||
+		!strings.Contains(g.SharedConfigURL, ".%5F"+id+"?comp=config&type=sharedConfig&incarnation=1") {
+		t.Errorf("shared config at %s", g.SharedConfigURL)
+	}
+	for _, row := range []struct{ name, url, part string }{
+		{"hosting environment", g.HostingEnvironmentConfigURL, `instance="_test_vm-1"`},
+		{"shared config", g.SharedConfigURL, `address="10.1.0.4"`},
+		{"extensions config", g.ExtensionsConfigURL, "<Extensions "},
+		{"full config", g.FullConfigURL, "<RoleConfig "},
+		{"certificates", g.CertificatesURL, "<Format>Pkcs7BlobWithPfxContents</Format>"},
+	} {
+		u, err := url.Parse(row.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		escaped, unescaped := u.EscapedPath(), u.Path
+		if escaped == unescaped {
+			t.Errorf("%s: the path %s is not escaped", row.name, escaped)
+		}
+		for _, path := range []string{escaped, unescaped, unescaped + "/"} {
+			status, body, _ := ask(t, f.WireServer(), http.MethodGet, path+"?"+u.RawQuery, "", version2012)
+			if status != http.StatusOK || !strings.Contains(body, row.part) {
+				t.Errorf("%s at %s: status %d, %s", row.name, path, status, body)
+			}
+		}
+	}
+}
+
+func TestGoalStateNamesThePort(t *testing.T) {
+	t.Parallel()
+	f := fabric(t, nil)
+	for host, want := range map[string]string{
+		"168.63.129.16": "http://168.63.129.16:80/machine/",
+		"[fd00::1]":     "http://[fd00::1]:80/machine/",
+		"example:81":    "http://example:81/machine/",
+		"":              "http://168.63.129.16:80/machine/",
+		"a/b":           "http://168.63.129.16:80/machine/",
+		"a b":           "http://168.63.129.16:80/machine/",
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://x/machine?comp=goalstate", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		r.Header.Set("x-ms-version", "2012-11-30")
+		w := &recorder{header: http.Header{}}
+		f.WireServer().ServeHTTP(w, r)
+		g, err := goalstate.ParseGoalState(w.body.Bytes())
+		if err != nil || !strings.HasPrefix(g.CertificatesURL, want) {
+			t.Errorf("host %q: certificates at %s, want %s (%v)", host, g.CertificatesURL, want, err)
+		}
+	}
+}
+
+// recorder is a ResponseWriter without more.
+type recorder struct {
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
+func (*recorder) WriteHeader(int)               {}
+
+func TestMigrationMakesGoalStatesStale(t *testing.T) {
+	t.Parallel()
+	f := fabric(t, nil)
+	before := goalState(t, f)
+	f.Migrate()
+	after := goalState(t, f)
+	if after.Incarnation != "2" || after.ContainerID == before.ContainerID || after.InstanceID != before.InstanceID {
+		t.Errorf("before %+v\nafter %+v", before, after)
+	}
+	u, err := url.Parse(before.SharedConfigURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _, _ := ask(t, f.WireServer(), http.MethodGet, u.RequestURI(), "", version2012); status != http.StatusGone {
+		t.Errorf("the old URL: status %d", status)
+	}
+	stale := before
+	stale.ContainerID = after.ContainerID // Only the incarnation is old.
+	for _, g := range []goalstate.GoalState{before, stale} {
+		status, body := report(t, f, g, goalstate.Health{State: goalstate.HealthStateReady})
+		if status != http.StatusGone || !strings.Contains(body, "ResourceNotAvailable") {
+			t.Errorf("the old report: status %d, %s", status, body)
+		}
+		wantVerdict(t, f, "health for a stale goal state")
+	}
+	if f.State() != emulator.StateNone {
+		t.Errorf("state %s", f.State())
+	}
+	if status, body := report(t, f, after, goalstate.Health{State: goalstate.HealthStateReady}); status != http.StatusOK || body != "" {
+		t.Errorf("the new report: status %d, %q", status, body)
+	}
+}
+
+func TestHealthReports(t *testing.T) {
+	t.Parallel()
+	f := fabric(t, nil)
+	g := goalState(t, f)
+	for _, row := range []struct {
+		health  goalstate.Health
+		state   emulator.ReportState
+		verdict string
+	}{
+		{goalstate.Health{State: "NotReady", SubStatus: "Provisioning", Description: "Starting"}, emulator.StateInProgress, ""},
+		{goalstate.Health{State: "NotReady", SubStatus: "ProvisioningFailed", Description: "result=error|reason=a <b>"}, emulator.StateFailed, ""},
+		{goalstate.Health{State: "Ready"}, emulator.StateReady, "Ready after Failed"},
+		{goalstate.Health{State: "Ready"}, emulator.StateReady, ""},
+	} {
+		if status, body := report(t, f, g, row.health); status != http.StatusOK || body != "" {
+			t.Errorf("%+v: status %d, %q", row.health, status, body)
+		}
+		if f.State() != row.state {
+			t.Errorf("%+v: state %s", row.health, f.State())
+		}
+		wantVerdict(t, f, row.verdict)
+	}
+	if status, _, _ := ask(t, f.WireServer(), http.MethodPost, "/provisioning/health",
+		`{"state":"NotReady","details":{"subStatus":"ProvisioningFailed","description":"json"}}`, jsonType); status != http.StatusCreated {
+		t.Errorf("JSON: status %d", status)
+	}
+	want := []emulator.Report{
+		{State: emulator.StateInProgress, SubStatus: "Provisioning", Description: "Starting", Format: "xml"},
+		{State: emulator.StateFailed, SubStatus: "ProvisioningFailed", Description: "result=error|reason=a <b>", Format: "xml"},
+		{State: emulator.StateReady, Format: "xml"},
+		{State: emulator.StateReady, Format: "xml"},
+		{State: emulator.StateFailed, SubStatus: "ProvisioningFailed", Description: "json", Format: "json"},
+	}
+	got := f.Reports()
+	for i := range got {
+		if got[i].Time.IsZero() {
+			t.Errorf("report %d has no time", i)
+		}
+		got[i].Time = want[0].Time
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	entry := f.Journal()[2]
+	if entry.Report == nil || entry.Report.State != emulator.StateFailed || entry.Report.Description != want[1].Description {
+		t.Errorf("journal: %+v", entry.Report)
+	}
+}
+
+func TestHealthDescriptionLimit(t *testing.T) {
+	t.Parallel()
+	f := fabric(t, nil)
+	g := goalState(t, f)
+	for _, row := range []struct {
+		name, text string
+		status     int
+	}{
+		{"at the limit", strings.Repeat("x", 4096), http.StatusOK},
+		{"over the limit", strings.Repeat("x", 4097), http.StatusInternalServerError},
+		{"over the limit once escaped", strings.Repeat("&lt;", 1025), http.StatusInternalServerError},
+	} {
+		body := `<Health><GoalStateIncarnation>1</GoalStateIncarnation><Container><ContainerId>` + g.ContainerID +
+			`</ContainerId><RoleInstanceList><Role><InstanceId>` + g.InstanceID + `</InstanceId><Health><State>NotReady</State>` +
+			`<Details><SubStatus>ProvisioningFailed</SubStatus><Description>` + row.text +
+			`</Description></Details></Health></Role></RoleInstanceList></Container></Health>`
+		status, _, _ := ask(t, f.WireServer(), http.MethodPost, "/machine/?comp=health", body, version2012, xmlType)
+		if status != row.status {
+			t.Errorf("%s: status %d, want %d", row.name, status, row.status)
+		}
+		if row.status != http.StatusOK {
+			wantVerdict(t, f, "description over 4096 bytes")
+		}
+	}
+	if n := len(f.Reports()); n != 1 {
+		t.Errorf("%d reports were accepted, want 1", n)
+	}
+}
+
+func TestUnknownHealthStateIsRefused(t *testing.T) {
+	t.Parallel()
+	f := fabric(t, nil)
+	g := goalState(t, f)
+	body := `<Health><GoalStateIncarnation>1</GoalStateIncarnation><Container><ContainerId>` + g.ContainerID +
+		`</ContainerId><RoleInstanceList><Role><InstanceId>` + g.InstanceID +
+		`</InstanceId><Health><State>Fine</State></Health></Role></RoleInstanceList></Container></Health>`
+	if status, _, _ := ask(t, f.WireServer(), http.MethodPost, "/machine?comp=health", body, version2012, xmlType); status != http.StatusBadRequest {
+		t.Errorf("status %d", status)
+	}
+	wantVerdict(t, f, "unknown health state")
+}
