@@ -1,0 +1,126 @@
+package transport
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
+	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/internal/retry"
+)
+
+func TestCallersClientIsCopied(t *testing.T) {
+	t.Parallel()
+	jar, _ := cookiejar.New(nil)
+	given := &http.Client{Jar: jar}
+	got, err := newTransporter("test", given, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := got.(*http.Client)
+	if client == given || client.Jar != nil || client.CheckRedirect == nil {
+		t.Errorf("copy %p of %p: %+v", client, given, client)
+	}
+	if given.Jar == nil || given.CheckRedirect != nil {
+		t.Error("the caller's client was changed")
+	}
+}
+
+func TestOwnTransport(t *testing.T) {
+	t.Setenv("HTTP_PROXY", "http://192.0.2.7:3128")
+	t.Setenv("http_proxy", "http://192.0.2.7:3128")
+	got, err := newTransporter("test", nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := got.(*http.Client).Transport.(*http.Transport)
+	if transport.Proxy != nil || !transport.DisableKeepAlives || !transport.DisableCompression {
+		t.Errorf("proxy %v, keep-alives off %v, compression off %v", transport.Proxy != nil, transport.DisableKeepAlives, transport.DisableCompression)
+	}
+}
+
+// endless is a transporter of the caller's with a body that does not end.
+type endless struct{ declared int64 }
+
+func (e endless) Do(req *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{}, Request: req, ContentLength: e.declared, Body: endlessBody{},
+	}, nil
+}
+
+type endlessBody struct{}
+
+func (endlessBody) Read(p []byte) (int, error) { return len(p), nil }
+func (endlessBody) Close() error               { return nil }
+
+func TestBodyLimitHoldsForAnyTransporter(t *testing.T) {
+	t.Parallel()
+	for _, declared := range []int64{-1, 100 << 20} {
+		c := newClient(t, Config{Options: azcore.ClientOptions{Transport: endless{declared}}})
+		_, err := do(t.Context(), c, time.Minute, get(retry.IMDSProvisioning()))
+		if !errors.Is(err, azprov.ErrTooLarge) {
+			t.Errorf("declared %d: %v", declared, err)
+		}
+	}
+}
+
+func TestNewClientRefuses(t *testing.T) {
+	t.Parallel()
+	good := Config{Package: "test", Name: "Client", Endpoint: "http://192.0.2.1"}
+	for _, row := range []struct {
+		name   string
+		change func(*Config)
+		kind   azprov.Kind
+	}{
+		{"no endpoint", func(c *Config) { c.Endpoint = "" }, azprov.KindInternal},
+		{"an address without scheme", func(c *Config) { c.Endpoint = "169.254.169.254" }, azprov.KindInternal},
+		{"another scheme", func(c *Config) { c.Endpoint = "ftp://192.0.2.1" }, azprov.KindInternal},
+		{"a path", func(c *Config) { c.Endpoint = "http://192.0.2.1/metadata" }, azprov.KindInternal},
+		{"user info", func(c *Config) { c.Endpoint = "http://a:b@192.0.2.1" }, azprov.KindInternal},
+		{"a control character", func(c *Config) { c.Endpoint = "http://192.0.2.1\x00" }, azprov.KindInternal},
+		{"an application id that azcore would cut", func(c *Config) { c.Options.Telemetry.ApplicationID = strings.Repeat("x", 25) }, azprov.KindInternal},
+		{"an application id with blanks", func(c *Config) { c.Options.Telemetry.ApplicationID = "my agent" }, azprov.KindInternal},
+		{"interface and transport", func(c *Config) { c.Interface, c.Options.Transport = "lo", http.DefaultClient }, azprov.KindInternal},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := good
+			row.change(&cfg)
+			if _, err := NewClient(cfg); azprov.KindOf(err) != row.kind {
+				t.Errorf("error %v, want kind %s", err, row.kind)
+			}
+		})
+	}
+}
+
+func TestErrorCodes(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		"<Error><Code> RequestRateLimitExceeded </Code></Error>": "RequestRateLimitExceeded",
+		`{"errorCode":"InvalidContainerConfiguration"}`:          "InvalidContainerConfiguration",
+		"<Error><Code>a b</Code></Error>":                        "",
+		"<Error><Code>" + strings.Repeat("x", 65) + "</Code>":    "",
+		"<html>Access is denied</html>":                          "",
+		"":                                                       "",
+	} {
+		if got := errorCode(retry.Outcome{Body: []byte(body)}); got != want {
+			t.Errorf("%q: %q, want %q", body, got, want)
+		}
+	}
+}
+
+func TestTransportTextNamesNoURL(t *testing.T) {
+	t.Parallel()
+	err := &url.Error{Op: "Get", URL: testURL, Err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}
+	if text := transportText(err); strings.Contains(text, "topsecret") || !strings.Contains(text, "refused") {
+		t.Errorf("text %q", text)
+	}
+}
