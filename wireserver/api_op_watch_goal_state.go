@@ -1,0 +1,63 @@
+package wireserver
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/goalstate"
+	"github.com/azprov/azprov/internal/transport"
+)
+
+// WatchInterval is the default pause of [Client.WatchGoalState]: WALinuxAgent's.
+const WatchInterval = 6 * time.Second
+
+// WatchGoalStateOptions holds the optional parameters of [Client.WatchGoalState].
+type WatchGoalStateOptions struct {
+	// Interval between two reads, [WatchInterval] if zero.
+	Interval time.Duration
+}
+
+// WatchGoalState yields the goal state at once, and then each time that anything in
+// it changes: ids and URLs count, not the incarnation alone, which a resumed VM may
+// keep. It reads every 6 seconds, each read being a [Client.GetGoalState] with its
+// budget and retries.
+//
+// A read that fails is yielded as an error and the watch goes on; the loop's body
+// ends it by break. The end of ctx is yielded last, as Canceled or Timeout.
+func (c *Client) WatchGoalState(ctx context.Context, options *WatchGoalStateOptions) iter.Seq2[GetGoalStateResponse, error] {
+	interval := WatchInterval
+	if options != nil && options.Interval > 0 {
+		interval = options.Interval
+	}
+	return func(yield func(GetGoalStateResponse, error) bool) {
+		var seen *goalstate.GoalState
+		for {
+			resp, err := c.GetGoalState(ctx, nil)
+			changed := err != nil || seen == nil || seen.Changed(resp.GoalState)
+			if err == nil {
+				seen = &resp.GoalState
+			}
+			if changed && !yield(resp, err) {
+				return
+			}
+			if err != nil && ctx.Err() != nil {
+				return // which the error has said
+			}
+			if err := transport.Sleep(ctx, interval); err != nil {
+				yield(GetGoalStateResponse{}, watchEnded(err))
+				return
+			}
+		}
+	}
+}
+
+func watchEnded(err error) error {
+	e := &azprov.Error{Op: "wireserver.Client.WatchGoalState", Kind: azprov.KindTimeout, Message: "time ran out", Context: err}
+	if errors.Is(err, context.Canceled) {
+		e.Kind, e.Message = azprov.KindCanceled, "canceled by the caller"
+	}
+	return e
+}
