@@ -1,0 +1,20 @@
+// Package provision takes a VM from its first boot to Ready: it gathers what the
+// platform says of the machine, merges it, lets the caller apply it, and reports the
+// outcome, once.
+//
+// The one call is [Run]:
+//
+//	result, err := provision.Run(ctx, &provision.Options{
+//		Apply: func(ctx context.Context, m *provision.Machine) error {
+//			return setUp(m.HostName, m.User)
+//		},
+//	})
+//
+// Agents that run in several processes (Ignition has one per stage) use
+// [Provisioner.Collect] in the first and [Provisioner.Report] in the last.
+//
+// What the package cannot know it takes through small interfaces: [Medium] reads
+// ovf-env.xml, [Network] brings an interface up, [KeyResolver] turns fingerprints
+// into keys, [Preprovisioner] waits in a pool for the owner, [HostChannel] is the
+// second way to the host.
+package provision

@@ -1,0 +1,82 @@
+package provision_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
+	"github.com/azprov/azprov/emulator"
+	"github.com/azprov/azprov/imds"
+	"github.com/azprov/azprov/provision"
+	"github.com/azprov/azprov/wireserver"
+)
+
+// fabric serves a VM in memory and returns the options to provision against it. On a
+// real VM the zero Options will do, with a Medium.
+func fabric(ctx context.Context) (*emulator.Fabric, *provision.Options, func()) {
+	scenario, err := emulator.LookupScenario("linux-vm")
+	if err != nil {
+		panic(err)
+	}
+	f, err := emulator.NewFabric(scenario, nil)
+	if err != nil {
+		panic(err)
+	}
+	server := f.ListenInMemory(ctx)
+	transport := azcore.ClientOptions{Transport: server.Client()}
+	metadata, err := imds.NewClient(&imds.ClientOptions{ClientOptions: transport})
+	if err != nil {
+		panic(err)
+	}
+	wire, err := wireserver.NewClient(&wireserver.ClientOptions{ClientOptions: transport})
+	if err != nil {
+		panic(err)
+	}
+	options := &provision.Options{IMDS: metadata, WireServer: wire, Sysfs: f.DMI()}
+	if medium, ok := f.Medium(); ok {
+		options.Medium = provision.MediumFS(medium)
+	}
+	return f, options, func() { _ = server.Close() }
+}
+
+// The whole course in one call: Ready means that Apply returned nil.
+func ExampleRun() {
+	ctx := context.Background()
+	f, options, stop := fabric(ctx)
+	defer stop()
+
+	options.Apply = func(_ context.Context, m *provision.Machine) error {
+		fmt.Println("host name", m.HostName, "from", m.Sources[provision.FieldHostName])
+		fmt.Println("user", m.User.Name, "with", len(m.User.SSHKeys), "keys")
+		return nil
+	}
+	result, err := provision.Run(ctx, options)
+	fmt.Println(result.Report.State, err, "- the fabric was told", f.State())
+	// Output:
+	// host name harbour-01 from imds
+	// user pilot with 2 keys
+	// Ready <nil> - the fabric was told Ready
+}
+
+// An agent of several processes collects in the first and reports in the last; a
+// state directory keeps the reports from contradicting each other.
+func ExampleProvisioner_Report() {
+	ctx := context.Background()
+	_, options, stop := fabric(ctx)
+	defer stop()
+
+	p, err := provision.New(options)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	m, err := p.Collect(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	result, err := p.Report(ctx, provision.Outcome{State: provision.ReportReady, VMID: m.VMID})
+	fmt.Println(result.State, err)
+	// Output: Ready <nil>
+}

@@ -1,0 +1,146 @@
+package provision
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/imds"
+	"github.com/azprov/azprov/wireserver"
+)
+
+// ConfigOrder decides which of custom data and user data is the machine's Config.
+type ConfigOrder string
+
+// The orders.
+const (
+	// CustomDataFirst is cloud-init's order.
+	CustomDataFirst ConfigOrder = "customDataFirst"
+	// UserDataFirst is Ignition's order.
+	UserDataFirst ConfigOrder = "userDataFirst"
+)
+
+// PossibleConfigOrderValues returns all orders.
+func PossibleConfigOrderValues() []ConfigOrder {
+	return []ConfigOrder{CustomDataFirst, UserDataFirst}
+}
+
+const (
+	// DefaultFailureTimeout bounds a failure report: a machine that failed should
+	// say so and stop.
+	DefaultFailureTimeout = 2 * time.Minute
+	// DefaultStateDir holds the latch. It is on a file system that a reboot empties.
+	DefaultStateDir = "/run/azprov"
+)
+
+// Options configures a [Provisioner]. The zero value is for a VM on Azure whose
+// network is up and whose medium is not wanted.
+type Options struct {
+	// Apply makes the machine what it is to be. Ready means that it returned nil. A
+	// nil Apply applies nothing.
+	Apply func(ctx context.Context, m *Machine) error
+
+	// IMDS and WireServer are the clients to use; nil is a client with its defaults.
+	IMDS       *imds.Client
+	WireServer *wireserver.Client
+	// AssumeAzure goes on without Azure's chassis asset tag, and takes IMDS's VM id
+	// where the tag is not there. It is for clients with endpoints of their own.
+	AssumeAzure bool
+	// Sysfs is the view of /sys to read DMI from; nil is the machine's own.
+	Sysfs fs.FS
+
+	// Medium, Network, Keys, Preprovision, ProxyAgent and Host may be nil: then there
+	// is no medium, the network is up, keys by fingerprint are left out with a
+	// warning, a VM in a pool is an error, nobody waits for the guest proxy agent,
+	// and the wire server is the only way to the host.
+	Medium       Medium
+	Network      Network
+	Keys         KeyResolver
+	Preprovision Preprovisioner
+	ProxyAgent   func(context.Context) error
+	Host         HostChannel
+
+	// ConfigOrder is [CustomDataFirst] if empty.
+	ConfigOrder ConfigOrder
+	// DefaultUser is created if neither IMDS nor the medium names a user.
+	DefaultUser string
+	// AllowMissingCustomData goes on if IMDS says that there is custom data and none
+	// was read.
+	AllowMissingCustomData bool
+
+	// AgentName is in the reports: "NAME/VERSION". It is "azprov/" and the SDK's
+	// version if empty.
+	AgentName string
+	// HealthFormat is tried first, [wireserver.HealthFormatXML] if empty.
+	HealthFormat wireserver.HealthFormat
+	// FailureTimeout bounds a failure report, [DefaultFailureTimeout] if zero.
+	FailureTimeout time.Duration
+	// StateDir holds the latch that keeps reports from contradicting each other
+	// across processes. Empty keeps it in memory.
+	StateDir string
+	// BootID distinguishes boots in the latch; empty reads the kernel's.
+	BootID string
+
+	// Logger is silent if nil. It never sees a secret.
+	Logger *zap.Logger
+	// OnStep, if set, is called at the start and at the end of every step, one call
+	// at a time.
+	OnStep func(StepEvent)
+}
+
+// Provisioner provisions one machine. It is safe for concurrent use.
+type Provisioner struct {
+	o     Options
+	latch *latch
+}
+
+// New checks the options, fills in the defaults and returns a Provisioner. It does
+// no I/O.
+func New(options *Options) (*Provisioner, error) {
+	o := Options{}
+	if options != nil {
+		o = *options
+	}
+	switch o.ConfigOrder {
+	case "":
+		o.ConfigOrder = CustomDataFirst
+	case CustomDataFirst, UserDataFirst:
+	default:
+		return nil, &azprov.Error{
+			Op: "provision.New", Kind: azprov.KindInternal,
+			Message: "unknown ConfigOrder " + azprov.OneLine(string(o.ConfigOrder)),
+		}
+	}
+	var err error
+	if o.IMDS == nil {
+		if o.IMDS, err = imds.NewClient(&imds.ClientOptions{Logger: o.Logger, WaitForProxyAgent: o.ProxyAgent}); err != nil {
+			return nil, err
+		}
+	}
+	if o.WireServer == nil {
+		if o.WireServer, err = wireserver.NewClient(&wireserver.ClientOptions{Logger: o.Logger, WaitForProxyAgent: o.ProxyAgent}); err != nil {
+			return nil, err
+		}
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	o.Logger = o.Logger.Named("provision")
+	if o.Sysfs == nil {
+		o.Sysfs = os.DirFS("/sys")
+	}
+	if o.Medium == nil {
+		o.Medium = noMedium{}
+	}
+	if o.AgentName == "" {
+		o.AgentName = "azprov/" + azprov.Version
+	}
+	if o.FailureTimeout <= 0 {
+		o.FailureTimeout = DefaultFailureTimeout
+	}
+	return &Provisioner{o: o, latch: newLatch(o.StateDir, o.BootID)}, nil
+}

@@ -1,0 +1,222 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/goalstate"
+	"github.com/azprov/azprov/imds"
+	"github.com/azprov/azprov/internal/record"
+	"github.com/azprov/azprov/wireserver"
+)
+
+// ErrContradiction is in the tree of the error that refuses a terminal report
+// because another one was accepted before it.
+var ErrContradiction = errors.New("provision: the platform was told otherwise before")
+
+// reasonUnknown is cloud-init's reason for a failure that has none of its own.
+const reasonUnknown = "unhandled exception"
+
+// Outcome is what to tell the platform.
+type Outcome struct {
+	// State is Ready, Failed or InProgress.
+	State ReportState
+	// Err is why it Failed: its reason and details go into the report.
+	Err error
+	// Description replaces the text of an InProgress report, "Starting" if empty.
+	Description string
+	// VMID and PPSType are as Collect found them; a zero VMID is read from DMI.
+	VMID    azprov.VMID
+	PPSType imds.PPSType
+}
+
+// ReportResult is what came of a report.
+type ReportResult struct {
+	// State the platform has accepted, ReportNone if none.
+	State ReportState
+	// AcceptedAt is when it did, zero if it did not.
+	AcceptedAt time.Time
+	// Repeated: the same was accepted earlier in this boot, and nothing was sent.
+	Repeated bool
+	// Format and Incarnation are as the wire server's client has them.
+	Format      wireserver.HealthFormat
+	Incarnation string
+	// Warnings is what went wrong beside the report, without secrets.
+	Warnings []string
+}
+
+// Report tells the platform the outcome, once per VM and boot: Ready that was
+// accepted before is not sent again, and a report that contradicts an accepted one
+// is refused with [ErrContradiction]. InProgress is never latched.
+//
+// With a HostChannel, the record of a success is written just before the report is
+// posted, because the host collects it then, and is replaced by a failure if the
+// wire server definitely refuses; a failure's record is written first.
+//
+// Without a deadline in ctx the budget is the wire server client's: 20 minutes, and
+// Options.FailureTimeout for a failure.
+//
+// Errors: those of [wireserver.Client.ReportHealth]; Internal for a contradiction.
+func (p *Provisioner) Report(ctx context.Context, outcome Outcome) (ReportResult, error) {
+	none := ReportResult{State: ReportNone}
+	health, ok := p.health(&outcome)
+	if !ok {
+		return none, &azprov.Error{
+			Op: "provision.Report", Kind: azprov.KindInternal,
+			Message: "unknown state " + azprov.OneLine(string(outcome.State)),
+		}
+	}
+	known, err := p.latch.load(outcome.VMID)
+	var warnings []string
+	if err != nil {
+		warnings = append(warnings, err.Error()) // a report matters more than its latch
+	}
+	switch known.State {
+	case outcome.State:
+		return ReportResult{State: known.State, AcceptedAt: known.AcceptedAt, Repeated: true, Warnings: warnings}, nil
+	case ReportReady, ReportFailed:
+		return ReportResult{State: known.State, AcceptedAt: known.AcceptedAt}, &azprov.Error{
+			Op: "provision.Report", Kind: azprov.KindInternal, Last: ErrContradiction,
+			Message: "not sent: the platform has accepted " + string(known.State) + " at " + known.AcceptedAt.UTC().Format(time.RFC3339),
+			Hint:    "a machine reports one outcome per boot",
+		}
+	case ReportNone, ReportInProgress:
+	}
+	if outcome.State == ReportInProgress {
+		resp, err := p.o.WireServer.ReportHealth(ctx, health, &wireserver.ReportHealthOptions{Format: p.o.HealthFormat})
+		if err != nil {
+			return none, err
+		}
+		return accepted(outcome.State, resp, warnings), nil
+	}
+	return p.send(ctx, outcome, health, warnings)
+}
+
+// send posts a terminal report, with the host channel around it and the latch after.
+func (p *Provisioner) send(ctx context.Context, outcome Outcome, health wireserver.HealthReport, warnings []string) (ReportResult, error) {
+	text := health.Description
+	if outcome.State == ReportReady {
+		text = p.record(outcome)
+	}
+	if outcome.State == ReportFailed {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.o.FailureTimeout)
+		defer cancel()
+	}
+	warnings = p.tellHost(ctx, text, warnings)
+	resp, err := p.o.WireServer.ReportHealth(ctx, health, &wireserver.ReportHealthOptions{Format: p.o.HealthFormat})
+	if err != nil {
+		if outcome.State == ReportReady && refused(err) {
+			outcome.State, outcome.Err = ReportFailed, err
+			p.tellHost(ctx, p.record(outcome), nil)
+		}
+		return ReportResult{State: ReportNone, Warnings: warnings}, err
+	}
+	result := accepted(outcome.State, resp, warnings)
+	if err := p.latch.store(outcome.VMID, result.State, result.AcceptedAt); err != nil {
+		result.Warnings = append(result.Warnings, err.Error())
+	}
+	for _, warning := range result.Warnings {
+		p.o.Logger.Warn("report", zap.String("warning", warning))
+	}
+	return result, nil
+}
+
+func accepted(state ReportState, resp wireserver.ReportHealthResponse, warnings []string) ReportResult {
+	return ReportResult{
+		State: state, AcceptedAt: time.Now().UTC(), Format: resp.Format, Incarnation: resp.Incarnation, Warnings: warnings,
+	}
+}
+
+// refused reports whether the wire server answered, and will not take the report
+// later either.
+func refused(err error) bool {
+	switch azprov.KindOf(err) {
+	case azprov.KindTimeout, azprov.KindCanceled, azprov.KindNetwork, azprov.KindThrottled, azprov.KindNotReady:
+		return false
+	default:
+		return true
+	}
+}
+
+func (p *Provisioner) tellHost(ctx context.Context, text string, warnings []string) []string {
+	if p.o.Host == nil {
+		return warnings
+	}
+	if err := p.o.Host.WriteReport(ctx, text); err != nil {
+		warnings = append(warnings, "the host channel: "+err.Error())
+	}
+	return warnings
+}
+
+// health is the wire server's view of an outcome. It fills in the VM id.
+func (p *Provisioner) health(outcome *Outcome) (wireserver.HealthReport, bool) {
+	if outcome.VMID.IsZero() {
+		if dmi, err := azprov.ReadDMI(p.o.Sysfs); err == nil {
+			outcome.VMID, _ = dmi.VMID()
+		}
+	}
+	switch outcome.State {
+	case ReportReady:
+		return wireserver.HealthReport{State: goalstate.HealthStateReady}, true
+	case ReportInProgress:
+		text := outcome.Description
+		if text == "" {
+			text = "Starting" // WALinuxAgent's text
+		}
+		return wireserver.HealthReport{
+			State: goalstate.HealthStateNotReady, SubStatus: goalstate.HealthSubStatusProvisioning, Description: azprov.OneLine(text),
+		}, true
+	case ReportFailed:
+		return wireserver.HealthReport{
+			State: goalstate.HealthStateNotReady, SubStatus: goalstate.HealthSubStatusProvisioningFailed, Description: p.record(*outcome),
+		}, true
+	case ReportNone:
+	}
+	return wireserver.HealthReport{}, false
+}
+
+// record is the one-line report in cloud-init's dialect and order.
+func (p *Provisioner) record(outcome Outcome) string {
+	now := time.Now().UTC().Format("2006-01-02T15:04:05.000000-07:00")
+	agent := azprov.Detail{Key: "agent", Value: p.o.AgentName}
+	id := azprov.Detail{Key: "vm_id", Value: outcome.VMID.String()}
+	stamp := azprov.Detail{Key: "timestamp", Value: now}
+	if outcome.State == ReportReady {
+		return record.Encode([]azprov.Detail{{Key: "result", Value: "success"}, agent, stamp, id}, record.QuoteSingle)
+	}
+	reason, details := reasonOf(outcome.Err)
+	fields := []azprov.Detail{{Key: "result", Value: "error"}, {Key: "reason", Value: reason}, agent}
+	fields = append(fields, details...)
+	if outcome.PPSType != "" {
+		fields = append(fields, azprov.Detail{Key: "pps_type", Value: string(outcome.PPSType)})
+	}
+	fields = append(fields, id, stamp, azprov.Detail{Key: "documentation_url", Value: azprov.DocumentationURL})
+	for i := range fields {
+		fields[i].Value = azprov.OneLine(fields[i].Value)
+	}
+	return record.Encode(fields, record.QuoteSingle)
+}
+
+// reasonOf finds the first reason in the error's tree; without one the error itself
+// is the supporting data.
+func reasonOf(err error) (string, []azprov.Detail) {
+	var e *azprov.Error
+	for next := err; errors.As(next, &e); next = e.Last {
+		if e.Reason != "" {
+			return e.Reason, e.Details
+		}
+		if e.Last == nil {
+			break
+		}
+	}
+	text := "no cause was given"
+	if err != nil {
+		text = err.Error()
+	}
+	return reasonUnknown, []azprov.Detail{{Key: "exception", Value: text}}
+}

@@ -1,0 +1,197 @@
+package provision_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/emulator"
+	"github.com/azprov/azprov/provision"
+)
+
+func TestReadyIsNeverSentAfterFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "linux-vm"))
+		r.options.StateDir = t.TempDir()
+		fail := *r.options
+		fail.Apply = func(context.Context, *provision.Machine) error { return errors.New("no") }
+		if _, err := provision.Run(t.Context(), &fail); err == nil {
+			t.Fatal("no error")
+		}
+		// Another process of the same boot.
+		result, err := provision.Run(t.Context(), r.options)
+		if !errors.Is(err, provision.ErrContradiction) || result.Report.State != provision.ReportFailed {
+			t.Errorf("%v, %+v", err, result.Report)
+		}
+		if r.fabric.State() != emulator.StateFailed || len(r.fabric.Reports()) != 1 {
+			t.Errorf("the fabric was told %+v", r.fabric.Reports())
+		}
+		// The next boot may try again.
+		next := *r.options
+		next.BootID = "boot-2"
+		p, err := provision.New(&next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Report(t.Context(), provision.Outcome{State: provision.ReportReady}); err != nil {
+			t.Errorf("after a reboot: %v", err)
+		}
+	})
+}
+
+func TestReadyIsSentOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "linux-vm"))
+		r.options.StateDir = t.TempDir()
+		first, err := provision.Run(t.Context(), r.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		second, err := provision.Run(t.Context(), r.options)
+		if err != nil || !second.Report.Repeated || !second.Report.AcceptedAt.Equal(first.Report.AcceptedAt) || len(r.fabric.Reports()) != 1 {
+			t.Errorf("%v, %+v, reports %+v", err, second.Report, r.fabric.Reports())
+		}
+		entries, err := os.ReadDir(r.options.StateDir)
+		if err != nil || len(entries) != 1 {
+			t.Fatalf("%v, %v", entries, err)
+		}
+		if info, err := entries[0].Info(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v, %v", info.Mode(), err)
+		}
+	})
+}
+
+func TestUnwritableLatchDoesNotStopTheReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "linux-vm"))
+		file := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.options.StateDir = filepath.Join(file, "below")
+		result, err := provision.Run(t.Context(), r.options)
+		if err != nil || result.Report.State != provision.ReportReady || len(result.Report.Warnings) == 0 {
+			t.Errorf("%v, %+v", err, result.Report)
+		}
+	})
+}
+
+func TestSymbolicLinkIsNoLatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "linux-vm"))
+		dir := t.TempDir()
+		r.options.StateDir = dir
+		target := filepath.Join(dir, "target")
+		link := filepath.Join(dir, "report-"+r.fabric.VM().ID.String()+".json")
+		if err := os.Symlink(target, link); err != nil {
+			t.Skip("no symbolic links here: " + err.Error())
+		}
+		result, err := provision.Run(t.Context(), r.options)
+		if err != nil || result.Report.State != provision.ReportReady {
+			t.Fatalf("%v, %+v", err, result.Report)
+		}
+		if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
+			t.Error("the link was followed")
+		}
+	})
+}
+
+func TestInProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "linux-vm"))
+		p, err := provision.New(r.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, state := range []provision.ReportState{provision.ReportInProgress, provision.ReportInProgress, provision.ReportReady} {
+			if _, err := p.Report(t.Context(), provision.Outcome{State: state}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := p.Report(t.Context(), provision.Outcome{State: provision.ReportInProgress}); !errors.Is(err, provision.ErrContradiction) {
+			t.Errorf("in progress after Ready: %v", err)
+		}
+		var got []string
+		for _, report := range r.fabric.Reports() {
+			got = append(got, string(report.State)+"/"+report.SubStatus+"/"+report.Description)
+		}
+		if want := []string{"InProgress/Provisioning/Starting", "InProgress/Provisioning/Starting", "Ready//"}; !slices.Equal(got, want) {
+			t.Errorf("reports %q, want %q", got, want)
+		}
+	})
+}
+
+func TestUnknownOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "linux-vm"))
+		p, err := provision.New(r.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Report(t.Context(), provision.Outcome{State: "Done"}); azprov.KindOf(err) != azprov.KindInternal {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// host records what the second channel was told, and how many reports the fabric had
+// by then.
+type host struct {
+	fabric *emulator.Fabric
+	mu     sync.Mutex
+	told   []string
+}
+
+func (h *host) WriteReport(_ context.Context, record string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	result, _, _ := strings.Cut(record, "|")
+	h.told = append(h.told, fmt.Sprintf("%s before report %d", result, len(h.fabric.Reports())+1))
+	return nil
+}
+
+func TestHostChannelComesFirst(t *testing.T) {
+	refusing := func(s *emulator.Scenario) {
+		body := "" // a page of IIS's would mean "too many requests"
+		s.WireServer.Faults = []emulator.Fault{{Path: "comp=health", Status: 403, Body: &body, Always: true}}
+	}
+	for _, row := range []struct {
+		name   string
+		change func(*emulator.Scenario)
+		apply  error
+		want   []string
+		kind   azprov.Kind
+	}{
+		{"success", nil, nil, []string{"result=success before report 1"}, ""},
+		{"failure", nil, errors.New("no"), []string{"result=error before report 1"}, azprov.KindInternal},
+		{"a success that is refused becomes a failure", refusing, nil, []string{"result=success before report 1", "result=error before report 1"}, azprov.KindDenied},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := lookup(t, "linux-vm")
+				if row.change != nil {
+					row.change(&s)
+				}
+				r := newRig(t, s)
+				h := &host{fabric: r.fabric}
+				r.options.Host = h
+				r.options.Apply = func(context.Context, *provision.Machine) error { return row.apply }
+				_, err := provision.Run(t.Context(), r.options)
+				if azprov.KindOf(err) != row.kind || !slices.Equal(h.told, row.want) {
+					t.Errorf("error %v, told %q, want %q", err, h.told, row.want)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,117 @@
+package provision
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/azprov/azprov"
+)
+
+// networkDownTimeout bounds the undoing of Network.Up: nothing waits for it but the
+// end of the run.
+const networkDownTimeout = 30 * time.Second
+
+// Result is what a run did, as far as it came.
+type Result struct {
+	// Machine is nil if collecting failed.
+	Machine *Machine
+	// Report is what the platform has accepted.
+	Report ReportResult
+	// ReportErr is why the report of a failure was not accepted.
+	ReportErr error
+	// Timeline has the steps in the order in which they ended.
+	Timeline []Step
+}
+
+// Run provisions the machine: New and [Provisioner.Run] in one call.
+func Run(ctx context.Context, options *Options) (Result, error) {
+	p, err := New(options)
+	if err != nil {
+		return Result{Report: ReportResult{State: ReportNone}}, err
+	}
+	return p.Run(ctx)
+}
+
+// Run collects, applies, ejects the medium, and reports. Ready means that
+// Options.Apply returned nil and the platform accepted the report.
+//
+// If a step fails the platform is told so, unless the machine is none of Azure's or
+// the caller canceled; the failure report has Options.FailureTimeout, ctx's end or
+// not. The error is that of the step; Result holds all that is known in either case.
+func (p *Provisioner) Run(ctx context.Context) (Result, error) {
+	t := p.newTimeline()
+	result := Result{Report: ReportResult{State: ReportNone}}
+	defer p.networkDown(ctx)
+	machine, err := p.collect(ctx, t)
+	result.Machine = machine
+	if err == nil {
+		err = p.apply(ctx, t, machine)
+	}
+	if err == nil {
+		p.eject(ctx, t)
+		err = p.reportStep(ctx, t, &result, outcomeOf(machine, nil))
+	} else if worthReporting(err) {
+		result.ReportErr = p.reportStep(context.WithoutCancel(ctx), t, &result, outcomeOf(machine, err))
+	}
+	result.Timeline = t.list()
+	return result, err
+}
+
+func outcomeOf(machine *Machine, err error) Outcome {
+	o := Outcome{State: ReportReady}
+	if err != nil {
+		o = Outcome{State: ReportFailed, Err: err}
+	}
+	if machine != nil {
+		o.VMID, o.PPSType = machine.VMID, machine.PPSType
+	}
+	return o
+}
+
+// worthReporting: a machine that is none of Azure's has nobody to tell, and a caller
+// who canceled may mean to go on later.
+func worthReporting(err error) bool {
+	kind := azprov.KindOf(err)
+	return kind != azprov.KindNotAzure && kind != azprov.KindCanceled
+}
+
+func (p *Provisioner) apply(ctx context.Context, t *timeline, m *Machine) error {
+	return t.step(ctx, StepApply, func(ctx context.Context) (string, error) {
+		if p.o.Apply == nil {
+			return "nothing to apply", nil
+		}
+		return "", p.o.Apply(ctx, m)
+	})
+}
+
+// eject is never fatal: the host ejects the medium too, after the report.
+func (p *Provisioner) eject(ctx context.Context, t *timeline) {
+	if _, none := p.o.Medium.(noMedium); none {
+		return
+	}
+	_ = t.step(ctx, StepEject, func(ctx context.Context) (string, error) { return "", p.o.Medium.Eject(ctx) })
+}
+
+func (p *Provisioner) reportStep(ctx context.Context, t *timeline, result *Result, outcome Outcome) error {
+	return t.step(ctx, StepReport, func(ctx context.Context) (string, error) {
+		report, err := p.Report(ctx, outcome)
+		result.Report = report
+		if err != nil {
+			return "", err
+		}
+		return string(report.State) + " accepted", nil
+	})
+}
+
+func (p *Provisioner) networkDown(ctx context.Context) {
+	if p.o.Network == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), networkDownTimeout)
+	defer cancel()
+	if err := p.o.Network.Down(ctx); err != nil {
+		p.o.Logger.Warn("network", zap.Error(err))
+	}
+}

@@ -1,0 +1,67 @@
+package provision
+
+import (
+	"context"
+	"io/fs"
+
+	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/imds"
+	"github.com/azprov/azprov/ovf"
+)
+
+// Medium is the provisioning medium.
+type Medium interface {
+	// Read returns the medium's document. If a first look finds none and it is worth
+	// waiting, it calls missed (once, from any goroutine) so that IMDS is read
+	// meanwhile. That there is none is an error of [azprov.KindNotFound].
+	Read(ctx context.Context, missed func()) (*ovf.Environment, error)
+	// Eject releases the medium, which may hold a password in clear text.
+	Eject(ctx context.Context) error
+}
+
+// MediumFS returns a Medium whose files are at the root of fsys: a mounted disc, a
+// seed directory. Eject does nothing.
+func MediumFS(fsys fs.FS) Medium { return mediumFS{fsys} }
+
+type mediumFS struct{ fsys fs.FS }
+
+func (m mediumFS) Read(context.Context, func()) (*ovf.Environment, error) { return ovf.ReadFS(m.fsys) }
+func (m mediumFS) Eject(context.Context) error                            { return nil }
+
+// noMedium is for machines that get everything from IMDS.
+type noMedium struct{}
+
+func (noMedium) Read(context.Context, func()) (*ovf.Environment, error) {
+	return nil, &azprov.Error{Op: "provision.Medium.Read", Kind: azprov.KindNotFound, Message: "no medium is configured"}
+}
+func (noMedium) Eject(context.Context) error { return nil }
+
+// Network brings up the interface that reaches the platform, where the operating
+// system has not done so.
+type Network interface {
+	// Up returns when the platform can be reached.
+	Up(ctx context.Context) error
+	// Down undoes Up.
+	Down(ctx context.Context) error
+}
+
+// KeyResolver gets SSH keys that the medium names by fingerprint only.
+type KeyResolver interface {
+	// ResolveKeys returns the OpenSSH public key of each upper-case SHA-1 thumbprint
+	// it can find; the others are absent from the map.
+	ResolveKeys(ctx context.Context, thumbprints []string) (map[string]string, error)
+}
+
+// Preprovisioner waits in a pool for the machine's owner.
+type Preprovisioner interface {
+	// Preprovision reports the pool VM ready, waits, and returns the owner's
+	// document. IMDS is read again after it.
+	Preprovision(ctx context.Context, kind imds.PPSType) (*ovf.Environment, error)
+}
+
+// HostChannel is a way to the host beside the wire server: Hyper-V KVP.
+type HostChannel interface {
+	// WriteReport replaces the provisioning report that the host will collect and
+	// flushes it. The record is one line.
+	WriteReport(ctx context.Context, record string) error
+}

@@ -1,0 +1,112 @@
+package provision
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/azprov/azprov"
+)
+
+// StepName names a step of the course from boot to Ready.
+type StepName string
+
+// The steps, in the order in which they begin.
+const (
+	StepIdentify     StepName = "identify"
+	StepNetwork      StepName = "network"
+	StepMedium       StepName = "medium"
+	StepProxyAgent   StepName = "proxy-agent"
+	StepIMDS         StepName = "imds"
+	StepPreprovision StepName = "preprovision"
+	StepKeys         StepName = "keys"
+	StepMerge        StepName = "merge"
+	StepApply        StepName = "apply"
+	StepEject        StepName = "eject"
+	StepReport       StepName = "report"
+)
+
+// PossibleStepNameValues returns all steps.
+func PossibleStepNameValues() []StepName {
+	return []StepName{
+		StepIdentify, StepNetwork, StepMedium, StepProxyAgent, StepIMDS, StepPreprovision,
+		StepKeys, StepMerge, StepApply, StepEject, StepReport,
+	}
+}
+
+// Step is one step that has ended. A step may occur twice: IMDS is read again after
+// pre-provisioning.
+type Step struct {
+	Name     StepName
+	Start    time.Time
+	Duration time.Duration
+	// Note says in a few words what came of it, without secrets.
+	Note string
+	// Err is why it failed, if it did.
+	Err error
+}
+
+// MarshalJSON gives step, start (RFC 3339, UTC), seconds, and where there is one note
+// and error.
+func (s Step) MarshalJSON() ([]byte, error) {
+	doc := struct {
+		Step    StepName `json:"step"`
+		Start   string   `json:"start"`
+		Seconds float64  `json:"seconds"`
+		Note    string   `json:"note,omitempty"`
+		Error   string   `json:"error,omitempty"`
+	}{Step: s.Name, Start: s.Start.UTC().Format(time.RFC3339Nano), Seconds: s.Duration.Seconds(), Note: s.Note}
+	if s.Err != nil {
+		doc.Error = azprov.OneLine(s.Err.Error())
+	}
+	return json.Marshal(doc)
+}
+
+// StepEvent tells of the start of a step (Done false; only Step.Name and Step.Start
+// are set) and of its end.
+type StepEvent struct {
+	Step Step
+	Done bool
+}
+
+// timeline collects the steps of one run.
+type timeline struct {
+	onStep func(StepEvent)
+	logger *zap.Logger
+
+	mu    sync.Mutex
+	steps []Step
+}
+
+// step runs do as a step. do returns a note.
+func (t *timeline) step(ctx context.Context, name StepName, do func(context.Context) (string, error)) error {
+	s := Step{Name: name, Start: time.Now()}
+	t.emit(StepEvent{Step: s})
+	s.Note, s.Err = do(ctx)
+	s.Duration = time.Since(s.Start)
+	t.mu.Lock()
+	t.steps = append(t.steps, s)
+	t.mu.Unlock()
+	t.logger.Info("step", zap.String("step", string(name)), zap.Duration("took", s.Duration),
+		zap.String("note", s.Note), zap.Error(s.Err))
+	t.emit(StepEvent{Step: s, Done: true})
+	return s.Err
+}
+
+func (t *timeline) emit(e StepEvent) {
+	if t.onStep == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.onStep(e)
+}
+
+func (t *timeline) list() []Step {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]Step{}, t.steps...)
+}
