@@ -4,25 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"testing/fstest"
 
 	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/emulator"
 )
 
 // Whether this is Azure, and who we are, without any network.
 func ExampleReadDMI() {
-	sysfs := fstest.MapFS{ // os.DirFS("/sys") on a machine
-		"class/dmi/id/chassis_asset_tag": {Data: []byte("7783-7084-3265-9085-8269-3286-77\n")},
-		"class/dmi/id/product_uuid":      {Data: []byte("527c2691-029f-fe4c-b1f4-a4da7ebac2cf\n")},
+	scenario, err := emulator.LookupScenario("no-imds")
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
+	fabric, err := emulator.NewFabric(scenario, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sysfs := fabric.DMI() // os.DirFS("/sys") on a machine
 	dmi, err := azprov.ReadDMI(sysfs)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	id, err := dmi.VMID()
-	fmt.Println(dmi.OnAzure(), id, err)
-	// Output: true 91267c52-9f02-4cfe-b1f4-a4da7ebac2cf <nil>
+	fmt.Println(dmi.OnAzure(), dmi.EFI, dmi.ProductUUID)
+	fmt.Println(id, err)
+	// Output:
+	// true false d1b3907e-642a-8f4c-b1e5-93d0f4a6c712
+	// 7e90b3d1-2a64-4c8f-b1e5-93d0f4a6c712 <nil>
 }
 
 // Branch on what can be done about a failure, not on its text.

@@ -1,13 +1,55 @@
 package goalstate_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 
 	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/emulator"
 	"github.com/azprov/azprov/goalstate"
 )
+
+// What a wire server answers, here the emulator's, asked with plain net/http.
+func Example() {
+	ctx := context.Background()
+	scenario, err := emulator.LookupScenario("linux-vm")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fabric, err := emulator.NewFabric(scenario, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	server := fabric.ListenInMemory(ctx)
+	defer func() { _ = server.Close() }()
+
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.WireServerURL()+"/machine/?comp=goalstate", http.NoBody)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	req.Header.Set(goalstate.HeaderVersion, goalstate.ProtocolVersion)
+	resp, err := server.Client().Do(req)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	g, err := goalstate.ParseGoalState(body)
+	fmt.Println(g.Incarnation, g.ExpectedState, g.InstanceState, err)
+	// Output: 1 Started Started <nil>
+}
 
 func ExampleParseGoalState() {
 	g, err := goalstate.ParseGoalState([]byte(`<?xml version="1.0" encoding="utf-8"?>

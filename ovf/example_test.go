@@ -7,6 +7,7 @@ import (
 	"testing/fstest"
 
 	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/emulator"
 	"github.com/azprov/azprov/ovf"
 )
 
@@ -70,18 +71,29 @@ func ExampleRedacted() {
 	//       <wa:CustomData>REDACTED</wa:CustomData>
 }
 
+// A medium is any file system; here it is the emulator's.
 func ExampleReadFS() {
-	medium := fstest.MapFS{"ovf-env.xml": {Data: []byte(document)}}
+	scenario, err := emulator.LookupScenario("no-imds")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fabric, err := emulator.NewFabric(scenario, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	medium, _ := fabric.Medium()
 	env, err := ovf.ReadFS(medium)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(env.UserName)
+	fmt.Println(env.HostName, env.UserName, env.UserPassword)
 	_, err = ovf.ReadFS(fstest.MapFS{})
 	fmt.Println(errors.Is(err, azprov.ErrNotFound))
 	// Output:
-	// azureuser
+	// quay-02 stevedore [redacted]
 	// true
 }
 
