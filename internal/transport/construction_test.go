@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -47,28 +48,46 @@ func TestOwnTransport(t *testing.T) {
 	}
 }
 
-// endless is a transporter of the caller's with a body that does not end.
-type endless struct{ declared int64 }
+// given is a transporter of the caller's with one answer.
+type given struct {
+	declared int64
+	body     io.Reader
+}
 
-func (e endless) Do(req *http.Request) (*http.Response, error) {
+func (g given) Do(req *http.Request) (*http.Response, error) {
 	return &http.Response{
-		StatusCode: http.StatusOK, Header: http.Header{}, Request: req, ContentLength: e.declared, Body: endlessBody{},
+		StatusCode: http.StatusOK, Header: http.Header{}, Request: req, ContentLength: g.declared, Body: io.NopCloser(g.body),
 	}, nil
 }
 
-type endlessBody struct{}
+// endless is a body that does not end; counted, how much was read of it.
+type endless struct{ counted int }
 
-func (endlessBody) Read(p []byte) (int, error) { return len(p), nil }
-func (endlessBody) Close() error               { return nil }
+func (e *endless) Read(p []byte) (int, error) {
+	e.counted += len(p)
+	return len(p), nil
+}
 
 func TestBodyLimitHoldsForAnyTransporter(t *testing.T) {
 	t.Parallel()
-	for _, declared := range []int64{-1, 100 << 20} {
-		c := newClient(t, Config{Options: azcore.ClientOptions{Transport: endless{declared}}})
-		_, err := do(t.Context(), c, time.Minute, get(retry.IMDSProvisioning()))
-		if !errors.Is(err, azprov.ErrTooLarge) {
-			t.Errorf("declared %d: %v", declared, err)
-		}
+	for _, row := range []struct {
+		name     string
+		declared int64
+		read     int
+	}{
+		{"not declared", -1, 1<<10 + 1},
+		{"declared, and never read", 100 << 20, 0},
+		{"declared too small", 10, 1<<10 + 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			body := &endless{}
+			c := newClient(t, Config{Options: azcore.ClientOptions{Transport: given{row.declared, body}}})
+			_, err := do(t.Context(), c, time.Minute, get(retry.IMDSProvisioning()))
+			if !errors.Is(err, azprov.ErrTooLarge) || body.counted > row.read {
+				t.Errorf("%v after %d bytes, want %d at most", err, body.counted, row.read)
+			}
+		})
 	}
 }
 
