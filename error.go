@@ -111,6 +111,18 @@ func (e *Error) Is(target error) bool {
 // Timeout reports whether time ran out, as net.Error has it.
 func (e *Error) Timeout() bool { return e.Kind == KindTimeout }
 
+// RetryEvent tells that an attempt failed and another one will follow.
+type RetryEvent struct {
+	// Op names the operation, as in [Error].
+	Op string
+	// Attempt counts the operation's attempts, from 1.
+	Attempt int
+	// Err is why it failed. It prints no body.
+	Err error
+	// Pause until the next attempt.
+	Pause time.Duration
+}
+
 // KindOf returns the kind of the first [Error] in err's tree, or [KindInternal]
 // for any other error. It is "" for nil.
 func KindOf(err error) Kind {

@@ -42,6 +42,9 @@ type ClientOptions struct {
 	Interface string
 	// Logger is silent if nil. It never sees a document.
 	Logger *zap.Logger
+	// OnRetry, if set, is called before each pause between two attempts, so that a
+	// person can be shown what is waited for. It must not block.
+	OnRetry func(azprov.RetryEvent)
 	// WaitForProxyAgent, if set, is called once per operation after a 401 answer,
 	// and the request is made again if it returns nil.
 	WaitForProxyAgent func(context.Context) error
@@ -69,7 +72,7 @@ func NewClient(options *ClientOptions) (*Client, error) {
 	t, err := transport.NewClient(transport.Config{
 		Package: "imds", Name: "Client",
 		Endpoint: endpoint, Options: options.ClientOptions, Interface: options.Interface,
-		Logger: options.Logger, WaitForProxyAgent: options.WaitForProxyAgent,
+		Logger: options.Logger, OnRetry: options.OnRetry, WaitForProxyAgent: options.WaitForProxyAgent,
 	})
 	if err != nil {
 		return nil, err

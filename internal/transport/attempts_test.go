@@ -3,7 +3,9 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -108,6 +110,29 @@ func TestWaiterForTheProxyAgentIsAskedOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestEveryRetryIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, transport := scripttest.Start(t, scripttest.Answer{Status: 410}, scripttest.Answer{Refuse: true}, scripttest.Answer{Status: 429}, scripttest.Answer{})
+		var told []string
+		c := newClient(t, Config{
+			Options: azcore.ClientOptions{Transport: transport},
+			OnRetry: func(e azprov.RetryEvent) {
+				if e.Op != "test.Client.GetThing" || e.Pause <= 0 {
+					t.Errorf("event %+v", e)
+				}
+				told = append(told, fmt.Sprintf("%d %v", e.Attempt, e.Err))
+			},
+		})
+		if _, err := do(t.Context(), c, time.Minute, get(retry.IMDSProvisioning())); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"1 HTTP status 410 Gone", "2 dial tcp 192.0.2.1:80: connect: connection refused", "3 HTTP status 429 Too Many Requests"}
+		if !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
 }
 
 func TestPoliciesOfTheCallerRunPerAttempt(t *testing.T) {

@@ -39,6 +39,8 @@ type Config struct {
 	Interface string
 	// Logger may be nil.
 	Logger *zap.Logger
+	// OnRetry is told of every failure that another attempt follows. It may be nil.
+	OnRetry func(azprov.RetryEvent)
 	// WaitForProxyAgent is asked once per operation after a 401. It may be nil.
 	WaitForProxyAgent func(context.Context) error
 }
@@ -74,7 +76,7 @@ func NewClient(cfg Config) (*Client, error) {
 		logger = zap.NewNop()
 	}
 	logger = logger.Named(cfg.Package)
-	own := &retryPolicy{overrides: options.Retry, logger: logger, wait: cfg.WaitForProxyAgent}
+	own := &retryPolicy{overrides: options.Retry, logger: logger, onRetry: cfg.OnRetry, wait: cfg.WaitForProxyAgent}
 	options.Transport = limited{transporter}
 	options.APIVersion = "" // the clients put it into the URL themselves
 	options.Retry = policy.RetryOptions{MaxRetries: -1}

@@ -25,6 +25,7 @@ import (
 type retryPolicy struct {
 	overrides policy.RetryOptions
 	logger    *zap.Logger
+	onRetry   func(azprov.RetryEvent)
 	wait      func(context.Context) error
 }
 
@@ -65,11 +66,11 @@ func (p *retryPolicy) Do(req *policy.Request) (*http.Response, error) {
 			rec.decided = true
 			return resp, rec.last
 		}
-		p.log(rec, decision)
 		if deadline, has := ctx.Deadline(); has && time.Until(deadline) <= decision.Pause {
 			rec.outOf = true
 			return resp, rec.last
 		}
+		p.tell(rec, decision)
 		if err := Sleep(ctx, decision.Pause); err != nil {
 			return nil, err
 		}
@@ -131,10 +132,13 @@ func (p *retryPolicy) askProxyAgent(ctx context.Context, rec *record, o retry.Ou
 	return true, p.wait(ctx)
 }
 
-// log shows attempts 1, 2, 4, 8, …: a service that is down for minutes must not
-// fill a serial console.
-func (p *retryPolicy) log(rec *record, d retry.Decision) {
+// tell shows attempts 1, 2, 4, 8, … in the log: a service that is down for minutes
+// must not fill a serial console. Who watches is told all.
+func (p *retryPolicy) tell(rec *record, d retry.Decision) {
 	n := rec.op.attempts
+	if p.onRetry != nil {
+		p.onRetry(azprov.RetryEvent{Op: rec.op.op, Attempt: n, Err: rec.last, Pause: d.Pause})
+	}
 	if bits.OnesCount(uint(n)) != 1 {
 		return
 	}
