@@ -17,6 +17,7 @@ func ExampleScenarios() {
 	// Output:
 	// linux-vm
 	// bad-ovf
+	// custom-data
 	// imds-denied
 	// no-imds
 	// no-ovf

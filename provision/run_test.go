@@ -84,6 +84,7 @@ func TestScenarios(t *testing.T) {
 		report   string // in the last report's description
 	}{
 		{"linux-vm", "", provision.ReportReady, whole, time.Millisecond, "harbour-01", ""},
+		{"custom-data", "", provision.ReportReady, whole, time.Millisecond, "jetty-07", ""},
 		{"no-imds", "", provision.ReportReady, whole, 31 * time.Second, "quay-02", ""},
 		{"no-ovf", "", provision.ReportReady, []string{"identify", "medium", "imds", "merge", "apply", "report"}, time.Millisecond, "", ""},
 		{"stack-hub", "", provision.ReportReady, whole, time.Millisecond, "", ""},

@@ -52,7 +52,7 @@ func TestLateMedium(t *testing.T) {
 		custom   provision.Source
 		under    time.Duration
 	}{
-		{"IMDS is read meanwhile", "linux-vm", nil, "", provision.SourceOVF, 11 * time.Second},
+		{"IMDS is read meanwhile", "custom-data", nil, "", provision.SourceOVF, 11 * time.Second},
 		{"a complete medium ends the wait for an IMDS that is not there", "no-imds", nil, "", provision.SourceOVF, 41 * time.Second},
 		{"a damaged one ends everything", "linux-vm", malformed, azprov.KindMalformed, "", 11 * time.Second},
 	} {
