@@ -101,6 +101,9 @@ func (p *Provisioner) reportStep(ctx context.Context, t *timeline, result *Resul
 		if err != nil {
 			return "", err
 		}
+		if report.Repeated {
+			return string(report.State) + " was accepted before; nothing was sent", nil
+		}
 		return string(report.State) + " accepted", nil
 	})
 }

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"sync"
@@ -62,7 +63,14 @@ func (s Step) MarshalJSON() ([]byte, error) {
 	if s.Err != nil {
 		doc.Error = azprov.OneLine(s.Err.Error())
 	}
-	return json.Marshal(doc)
+	// Whether <, > and & are escaped is for the outer encoder to say.
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(doc); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 // StepEvent tells of the start of a step (Done false; only Step.Name and Step.Start
@@ -90,8 +98,11 @@ func (t *timeline) step(ctx context.Context, name StepName, do func(context.Cont
 	t.mu.Lock()
 	t.steps = append(t.steps, s)
 	t.mu.Unlock()
-	t.logger.Info("step", zap.String("step", string(name)), zap.Duration("took", s.Duration),
-		zap.String("note", s.Note), zap.Error(s.Err))
+	note := zap.Skip()
+	if s.Note != "" {
+		note = zap.String("note", s.Note)
+	}
+	t.logger.Info("step", zap.String("step", string(name)), zap.Duration("took", s.Duration), note, zap.Error(s.Err))
 	t.emit(StepEvent{Step: s, Done: true})
 	return s.Err
 }
