@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/bits"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/imds"
+	"github.com/azprov/azprov/wireserver"
+)
+
+// app is one run of the command.
+type app struct {
+	in     io.Reader
+	out    *sticky
+	err    *locked
+	getenv func(string) string
+	// program is how the user calls the command.
+	program string
+	global  globalFlags
+}
+
+// globalFlags are the flags that every verb has.
+type globalFlags struct {
+	imds       baseURL
+	wireServer baseURL
+	dmi        string
+	state      string
+	timeout    time.Duration
+	output     choice
+	logLevel   choice
+	reveal     bool
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
+	a := &app{in: stdin, out: &sticky{w: stdout}, err: &locked{w: stderr}, getenv: getenv, program: programName()}
+	root := a.rootCommand() //nolint:contextcheck // cobra hands ctx to the verb.
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	command, err := root.ExecuteContextC(ctx)
+	if err == nil && a.out.err != nil {
+		err = &azprov.Error{Op: "azprov", Kind: azprov.KindInternal, Message: "standard output cannot be written", Last: a.out.err}
+	}
+	if err == nil {
+		return exitDone
+	}
+	return a.fail(command, args, err)
+}
+
+// json reports whether standard output is for machines.
+func (a *app) json() bool { return a.global.output.value == outputJSON }
+
+// context bounds ctx by --timeout.
+func (a *app) context(ctx context.Context) (context.Context, context.CancelFunc) {
+	if a.global.timeout > 0 {
+		return context.WithTimeout(ctx, a.global.timeout)
+	}
+	return context.WithCancel(ctx)
+}
+
+// logger writes to w, which is standard error.
+func (a *app) logger(w io.Writer) *zap.Logger {
+	config := zap.NewProductionEncoderConfig()
+	config.EncodeTime = zapcore.ISO8601TimeEncoder
+	config.EncodeDuration = zapcore.StringDurationEncoder
+	encoder := zapcore.NewJSONEncoder(config)
+	if !a.json() {
+		config.EncodeLevel = zapcore.CapitalLevelEncoder
+		encoder = zapcore.NewConsoleEncoder(config)
+	}
+	level, err := zapcore.ParseLevel(a.global.logLevel.value)
+	if err != nil { // the flag takes known levels only
+		level = zapcore.WarnLevel
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(w), level))
+}
+
+// sysfs is the tree that DMI is read from.
+func (a *app) sysfs() fs.FS { return os.DirFS(a.global.dmi) }
+
+// requireAzure stops a verb that would wait for minutes for a service that is not
+// there. Whoever names an endpoint knows better.
+func (a *app) requireAzure(endpoint baseURL) error {
+	if endpoint.value != "" {
+		return nil
+	}
+	dmi, err := azprov.ReadDMI(a.sysfs())
+	if dmi.OnAzure() {
+		return nil
+	}
+	return &azprov.Error{
+		Op: "azprov.ReadDMI", Target: a.global.dmi, Kind: azprov.KindNotAzure, Last: err,
+		Message: "the chassis asset tag is not Azure's: this machine is no VM on Azure",
+		Hint:    "to talk to another endpoint, name it with --imds and --wireserver",
+	}
+}
+
+// tellRetry shows, for verbs without steps, that something is waited for: at attempts
+// 1, 2, 4, 8, …, so that minutes do not fill a console.
+func (a *app) tellRetry(e azprov.RetryEvent) {
+	if bits.OnesCount(uint(e.Attempt)) == 1 {
+		_, _ = fmt.Fprintf(a.err, "waiting: attempt %d: %s; again in %s\n", e.Attempt, azprov.OneLine(e.Err.Error()), short(e.Pause))
+	}
+}
+
+// imdsClient returns a client that tells onRetry what it waits for.
+func (a *app) imdsClient(logger *zap.Logger, onRetry func(azprov.RetryEvent)) (*imds.Client, error) {
+	return imds.NewClient(&imds.ClientOptions{Endpoint: a.global.imds.value, Logger: logger, OnRetry: onRetry})
+}
+
+// wireServerClient returns a client that tells onRetry what it waits for.
+func (a *app) wireServerClient(logger *zap.Logger, agentName string, onRetry func(azprov.RetryEvent)) (*wireserver.Client, error) {
+	return wireserver.NewClient(&wireserver.ClientOptions{
+		Endpoint: a.global.wireServer.value, Logger: logger, AgentName: agentName, OnRetry: onRetry,
+	})
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/emulator"
+)
+
+const verbEmulate = "emulate"
+
+type emulateFlags struct {
+	list             bool
+	listenIMDS       address
+	listenWireServer address
+	scenario         string
+	journal          string
+	dmi              string
+	medium           string
+}
+
+func (a *app) emulateCommand() *cobra.Command {
+	f := &emulateFlags{listenIMDS: address{loopback}, listenWireServer: address{loopback}}
+	command := &cobra.Command{
+		Use:   verbEmulate,
+		Short: "Play the platform: IMDS and wire server on two ports, until interrupted",
+		Long: `Serves the Instance Metadata Service and the wire server of one VM, as a scenario
+describes it, until it is interrupted or --timeout is over; both are a clean end.
+
+The first line on standard output, once both listen, is one JSON object:
+{"imds":URL,"wireserver":URL,"pid":N}.
+
+--dmi and --medium write here what a VM finds beside its services; elsewhere --dmi is
+where it is read from. The scenario's medium may hold a password: its files are for
+their owner alone.
+
+--journal gets one JSON object per request, with what was wrong about the request in
+"verdicts". Such requests are logged as warnings, and all with --log-level info.`,
+		Example: `  azprov emulate --list
+  azprov emulate --scenario slow-start --listen-imds 127.0.0.1:8001 --listen-wireserver 127.0.0.1:8002
+  azprov emulate --dmi ./sys --medium ./medium --journal journal.jsonl`,
+		Args:        noArguments,
+		Annotations: map[string]string{annotationAction: "emulate the platform"},
+		RunE: func(command *cobra.Command, _ []string) error {
+			if f.list {
+				return a.runList()
+			}
+			return a.runEmulate(command, f)
+		},
+	}
+	flags := command.Flags()
+	flags.BoolVar(&f.list, "list", false, "list the scenarios, and serve nothing")
+	flags.Var(&f.listenIMDS, "listen-imds", "where IMDS listens; port 0 is any free one")
+	flags.Var(&f.listenWireServer, "listen-wireserver", "where the wire server listens")
+	flags.StringVar(&f.scenario, "scenario", emulator.DefaultScenario, "`NAME|FILE` of the scenario")
+	flags.StringVar(&f.journal, "journal", "", "`FILE` to write every request to, as JSON lines; it is replaced")
+	flags.StringVar(&f.dmi, "dmi", "", "`DIR` to write the firmware's tables to, as a tree like /sys")
+	flags.StringVar(&f.medium, "medium", "", "`DIR` to write the provisioning medium's files to")
+	return command
+}
+
+// runList shows the shipped scenarios.
+func (a *app) runList() error {
+	type scenario struct {
+		Name        string `json:"name"`
+		Description string `json:"description"`
+	}
+	document := struct {
+		Scenarios []scenario `json:"scenarios"`
+	}{}
+	var facts []fact
+	for _, s := range emulator.Scenarios() {
+		document.Scenarios = append(document.Scenarios, scenario{s.Name, s.Description})
+		facts = append(facts, fact{name: s.Name, value: s.Description})
+	}
+	return a.print(document, func(w io.Writer) { printFacts(w, "", facts) })
+}
+
+func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
+	if a.global.imds.value != "" || a.global.wireServer.value != "" {
+		return usagef("use --listen-imds and --listen-wireserver", "--imds and --wireserver name services to ask, and this verb serves")
+	}
+	scenario, err := a.scenario(f.scenario)
+	if err != nil {
+		return err
+	}
+	journal := &journalWriter{logger: a.logger(a.err)}
+	if f.journal != "" {
+		file, err := os.OpenFile(f.journal, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		if err != nil {
+			return fileError("emulate", f.journal, err)
+		}
+		defer func() { _ = file.Close() }()
+		journal.file = file
+	}
+	fabric, err := emulator.NewFabric(scenario, &emulator.Options{Journal: journal})
+	if err != nil {
+		return err
+	}
+	if err := writeSurroundings(fabric, f); err != nil {
+		return err
+	}
+	ctx, cancel := a.context(command.Context())
+	defer cancel()
+	server, err := fabric.Listen(ctx, f.listenIMDS.value, f.listenWireServer.value)
+	if err != nil {
+		return err
+	}
+	if err := a.serve(ctx, fabric, server, f); err != nil {
+		_ = server.Close()
+		return err
+	}
+	return server.Close()
+}
+
+// serve says where the services are, and waits.
+func (a *app) serve(ctx context.Context, fabric *emulator.Fabric, server *emulator.Server, f *emulateFlags) error {
+	line, err := encodeJSON(struct {
+		IMDS       string `json:"imds"`
+		WireServer string `json:"wireserver"`
+		PID        int    `json:"pid"`
+	}{server.IMDSURL(), server.WireServerURL(), os.Getpid()})
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(a.out, "%s\n", line); err != nil {
+		return &azprov.Error{Op: "emulate", Kind: azprov.KindInternal, Message: "standard output cannot be written", Last: err}
+	}
+	a.explain(fabric, server, f)
+	<-ctx.Done()
+	a.remark("\nEnd. The VM's state is %s. The services had %s.", fabric.State(), summary(fabric.Journal()))
+	return nil
+}
+
+// explain tells people how to go on in a second shell.
+func (a *app) explain(fabric *emulator.Fabric, server *emulator.Server, f *emulateFlags) {
+	scenario := fabric.Scenario()
+	command := []string{a.program, "provision", "--imds", server.IMDSURL(), "--wireserver", server.WireServerURL()}
+	if f.dmi != "" {
+		command = append(command, "--dmi", quote(f.dmi))
+	}
+	_, hasMedium := fabric.Medium()
+	switch {
+	case hasMedium && f.medium != "":
+		command = append(command, "--ovf", quote(f.medium))
+	case scenario.VM.CustomData.Len() > 0: // it is on the medium only
+		command = append(command, "--allow-missing-custom-data")
+	}
+	a.remark("Scenario %s: %s\nProvision against it from a second shell:\n\n  %s\n", scenario.Name, scenario.Description, strings.Join(command, " "))
+	if hasMedium && f.medium == "" {
+		a.remark("The scenario has a provisioning medium; --medium DIR writes its files, for --ovf.")
+	}
+	if f.dmi == "" {
+		a.remark("--dmi DIR writes the firmware's tables, for --dmi of provision and vm-id.")
+	}
+	a.remark("Interrupt (Ctrl-C) to end.")
+}
+
+// quote makes a word safe for a POSIX shell.
+func quote(word string) string {
+	plain := func(r rune) bool {
+		return (r >= 'a' && r <= 'z') || (r >= 'A' && r <= 'Z') || (r >= '0' && r <= '9') || strings.ContainsRune("/._-:=+,@%", r)
+	}
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// journalWriter puts the journal into a file, unbuffered, and into the log.
+type journalWriter struct {
+	file   io.Writer // may be nil
+	logger *zap.Logger
+}
+
+func (j *journalWriter) Write(line []byte) (int, error) {
+	logEntry(j.logger, line)
+	if j.file == nil {
+		return len(line), nil
+	}
+	return j.file.Write(line)
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/azprov/azprov/emulator"
+)
+
+type readyLine struct {
+	IMDS       string `json:"imds"`
+	WireServer string `json:"wireserver"`
+	PID        int    `json:"pid"`
+}
+
+// emulating is the verb emulate, running in this process.
+type emulating struct {
+	ready  readyLine
+	cancel context.CancelFunc
+	result chan outcome
+}
+
+func startEmulate(t *testing.T, args ...string) *emulating {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	e := &emulating{cancel: cancel, result: make(chan outcome, 1)}
+	reader, writer := io.Pipe()
+	go func() {
+		var stderr bytes.Buffer
+		code := run(ctx, append([]string{"emulate"}, args...), strings.NewReader(""), writer, &stderr, func(string) string { return "" })
+		_ = writer.Close()
+		e.result <- outcome{code: code, stderr: stderr.String()}
+	}()
+	lines := bufio.NewReader(reader)
+	line, err := lines.ReadBytes('\n')
+	if err != nil {
+		t.Fatalf("no first line: %v\n%s", err, (<-e.result).stderr)
+	}
+	if err := json.Unmarshal(line, &e.ready); err != nil {
+		t.Fatalf("the first line is %q: %v", line, err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, lines) }()
+	return e
+}
+
+func (e *emulating) stop(t *testing.T) outcome {
+	t.Helper()
+	e.cancel()
+	got := <-e.result
+	return got.want(t, exitDone)
+}
+
+func TestEmulateAndProvision(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	dmi, medium, journal := filepath.Join(dir, "sys"), filepath.Join(dir, "medium"), filepath.Join(dir, "journal.jsonl")
+	e := startEmulate(t, "--scenario", "custom-data", "--dmi", dmi, "--medium", medium, "--journal", journal, "--listen-imds", "localhost:0")
+	if e.ready.PID != os.Getpid() {
+		t.Errorf("pid is %d, want %d", e.ready.PID, os.Getpid())
+	}
+	got := cli(t, "provision", "--imds", e.ready.IMDS, "--wireserver", e.ready.WireServer, "--dmi", dmi, "--ovf", medium).want(t, exitDone)
+	contains(t, got.stdout, "Ready: accepted at")
+	id := cli(t, "vm-id", "--dmi", dmi).want(t, exitDone)
+	if id.stdout != "5b3e9d17-c084-4a6f-92e1-0d7f6c18a2b5\n" {
+		t.Errorf("vm-id prints %q", id.stdout)
+	}
+	// The journal is complete before the emulator ends.
+	checkJournal(t, journal)
+	end := e.stop(t)
+	contains(t, end.stderr, "--imds "+e.ready.IMDS+" --wireserver "+e.ready.WireServer, "--ovf ", "The VM's state is Ready. The services had 3 requests, no remarks.")
+	for _, path := range []string{journal, filepath.Join(medium, "ovf-env.xml"), filepath.Join(medium, "CustomData.bin")} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode != 0o600 {
+			t.Errorf("%s has mode %o, want 600", filepath.Base(path), mode)
+		}
+	}
+}
+
+func checkJournal(t *testing.T, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
+	for i, line := range lines {
+		var entry emulator.Entry
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatalf("line %d is %q: %v", i+1, line, err)
+		}
+		if entry.Seq != i+1 || entry.Path == "" || len(entry.Verdicts) > 0 {
+			t.Errorf("line %d is %q", i+1, line)
+		}
+	}
+	if len(lines) != 3 {
+		t.Errorf("%d lines, want 3:\n%s", len(lines), b)
+	}
+	contains(t, lines[len(lines)-1], `"report":{"state":"Ready"`)
+}
+
+func TestEmulateWithoutMedium(t *testing.T) {
+	t.Parallel()
+	e := startEmulate(t, "--scenario", "no-ovf", "--output", "json")
+	cli(t, "provision", "--imds", e.ready.IMDS, "--wireserver", e.ready.WireServer).want(t, exitDone)
+	if end := e.stop(t); end.stderr != "" {
+		t.Errorf("standard error has:\n%s", end.stderr)
+	}
+}
+
+// TestEmulateSuggests runs the command that is suggested, word for word.
+func TestEmulateSuggests(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, args := range map[string][]string{
+		"bare": nil, "with all": {"--dmi", filepath.Join(dir, "sys"), "--medium", filepath.Join(dir, "medium")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stderr := startEmulate(t, args...).stop(t).stderr
+			e := startEmulate(t, args...)
+			_, after, _ := strings.Cut(stderr, " provision --imds ")
+			line, _, _ := strings.Cut(after, "\n")
+			words := strings.Fields(line) // URL --wireserver URL …
+			if len(words) < 3 {
+				t.Fatalf("no command is suggested:\n%s", stderr)
+			}
+			suggested := append([]string{"provision", "--imds", e.ready.IMDS, "--wireserver", e.ready.WireServer}, words[3:]...)
+			contains(t, cli(t, suggested...).want(t, exitDone).stdout, "Ready: accepted at")
+		})
+	}
+}
+
+func TestEmulateScenarioFile(t *testing.T) {
+	t.Parallel()
+	file := writeFile(t, filepath.Join(t.TempDir(), "tug.json"), `{
+		"name": "tug", "description": "A tug.",
+		"vm": {"id": "9b1f0c44-77aa-4d2e-8c11-5f60a2b3c4d5", "hostName": "tug-01", "userName": "mate", "sshKeys": [{"keyData": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGIUsU2s4odSeOog24CPv9XA70VUmlMzd5aIW1/vUV6w mate@example.test"}]}
+	}`)
+	got := cli(t, "provision", "--emulate="+file).want(t, exitDone)
+	contains(t, got.stdout, "tug-01", "Emulated scenario tug: ")
+	e := startEmulate(t, "--scenario", file)
+	contains(t, e.stop(t).stderr, "Scenario tug: A tug.")
+}
+
+func TestEmulateEndsWithItsTime(t *testing.T) {
+	t.Parallel()
+	got := cli(t, "emulate", "--timeout", "50ms").want(t, exitDone)
+	contains(t, got.stderr, "The VM's state is None. The services had 0 requests")
+}
+
+func TestEmulateWarnsOfWrongRequests(t *testing.T) {
+	t.Parallel()
+	e := startEmulate(t)
+	cli(t, "imds", "get", "instance/compute/location", "--imds", e.ready.IMDS).want(t, exitFailed)
+	contains(t, e.stop(t).stderr, "WARN", "instance/compute/location", "1 request, 1 remark.")
+}
+
+func TestEmulateList(t *testing.T) {
+	t.Parallel()
+	text := cli(t, "emulate", "--list").want(t, exitDone).stdout
+	object := oneObject(t, cli(t, "emulate", "--list", "--output", "json").want(t, exitDone).stdout)
+	listed, _ := at(t, object, "scenarios").([]any)
+	known := emulator.Scenarios()
+	if len(listed) != len(known) {
+		t.Errorf("%d scenarios are listed, want %d", len(listed), len(known))
+	}
+	for _, s := range known {
+		contains(t, text, s.Name, s.Description)
+	}
+}
+
+func TestEmulateFailures(t *testing.T) {
+	t.Parallel()
+	e := startEmulate(t)
+	taken := strings.TrimPrefix(e.ready.IMDS, "http://")
+	for _, row := range []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"a port that is taken", []string{"--listen-imds", taken}, exitFailed, "cannot listen"},
+		{"no address", []string{"--listen-imds", "8001"}, exitUsage, "want HOST:PORT"},
+		{"services to ask", []string{"--imds", "http://127.0.0.1:1"}, exitUsage, "use --listen-imds"},
+		{"no such scenario", []string{"--scenario", "submarine"}, exitUsage, "known are linux-vm"},
+		{"a medium that is not there", []string{"--scenario", "no-ovf", "--medium", t.TempDir()}, exitUsage, "has no medium"},
+		{"a journal in no directory", []string{"--journal", filepath.Join(t.TempDir(), "no", "journal")}, exitNotFound, "journal"},
+		{"a stray argument", []string{"linux-vm"}, exitUsage, `stray argument "linux-vm"`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			got := cli(t, append([]string{"emulate", "--timeout", "5s"}, row.args...)...).want(t, row.code)
+			contains(t, got.stderr, "azprov: cannot emulate the platform: ", row.want)
+		})
+	}
+}
+
+// TestEmulateInterrupted sends a real signal to a real process.
+func TestEmulateInterrupted(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows cannot send an interrupt to one process")
+	}
+	command := exec.CommandContext(t.Context(), os.Args[0], "emulate")
+	command.Env = append(os.Environ(), runMain+"=1")
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	var ready readyLine
+	if err != nil || json.Unmarshal(line, &ready) != nil || ready.PID != command.Process.Pid {
+		t.Errorf("the first line is %q (%v), want the pid %d", line, err, command.Process.Pid)
+	}
+	if err := command.Process.Signal(os.Interrupt); err != nil {
+		t.Error(err)
+	}
+	if err := command.Wait(); err != nil {
+		t.Errorf("after an interrupt: %v, want exit code 0", err)
+	}
+}
+
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]string{
+		"./sys": "./sys", "my dir": "'my dir'", "it's": `'it'\''s'`, "": "''", "$HOME": "'$HOME'",
+	} {
+		if got := quote(word); got != want {
+			t.Errorf("quote(%q) = %s, want %s", word, got, want)
+		}
+	}
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/azprov/azprov"
+)
+
+// The values of --output.
+const (
+	outputText = "text"
+	outputJSON = "json"
+)
+
+// choice is a flag with a closed list of values.
+type choice struct {
+	value string
+	name  string // its placeholder in the help
+	known []string
+}
+
+func (c *choice) String() string { return c.value }
+func (c *choice) Type() string   { return c.name }
+
+// Set takes one of the known values.
+func (c *choice) Set(s string) error {
+	if !slices.Contains(c.known, s) {
+		return usagef("", "want %s", strings.Join(c.known, " or "))
+	}
+	c.value = s
+	return nil
+}
+
+// baseURL is a flag that names a service: scheme and authority, no more.
+type baseURL struct{ value string }
+
+func (u *baseURL) String() string { return u.value }
+func (u *baseURL) Type() string   { return "URL" }
+
+// Set takes what the clients take.
+func (u *baseURL) Set(s string) error {
+	parsed, err := url.Parse(s)
+	if err != nil || (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Host == "" ||
+		strings.Trim(parsed.Path, "/") != "" || parsed.RawQuery != "" || parsed.Fragment != "" || parsed.User != nil {
+		return usagef("", "want a base URL like %s", azprov.IMDSEndpoint)
+	}
+	u.value = strings.TrimRight(s, "/")
+	return nil
+}
+
+// scenarioName is a flag that need not have a value; pflag wants a type of its own
+// for the placeholder.
+type scenarioName struct{ value string }
+
+func (n *scenarioName) String() string     { return n.value }
+func (n *scenarioName) Type() string       { return "NAME|FILE" }
+func (n *scenarioName) Set(s string) error { n.value = s; return nil }
+
+// address is a flag for an address to listen on.
+type address struct{ value string }
+
+func (a *address) String() string { return a.value }
+func (a *address) Type() string   { return "HOST:PORT" }
+
+// Set takes host and port; both may be empty.
+func (a *address) Set(s string) error {
+	if _, _, err := net.SplitHostPort(s); err != nil {
+		return usagef("", "want HOST:PORT, like 127.0.0.1:0 for a free port")
+	}
+	a.value = s
+	return nil
+}
+
+// patience is a flag for a duration that is not negative.
+type patience struct{ value *time.Duration }
+
+func (p patience) String() string {
+	if p.value == nil || *p.value == 0 {
+		return "0"
+	}
+	return p.value.String()
+}
+func (p patience) Type() string { return "DURATION" }
+
+// Set takes what time.ParseDuration does.
+func (p patience) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return usagef("", "want a duration like 30s, 5m or 0")
+	}
+	*p.value = d
+	return nil
+}
+
+// agentName is a flag whose value goes into a header and a report.
+type agentName struct{ value string }
+
+func (n *agentName) String() string { return n.value }
+func (n *agentName) Type() string   { return "NAME" }
+
+// Set takes printable ASCII without "|", which separates the fields of a report.
+func (n *agentName) Set(s string) error {
+	unfit := func(r rune) bool { return r < ' ' || r > '~' || r == '|' }
+	if strings.TrimSpace(s) == "" || strings.ContainsFunc(s, unfit) {
+		return usagef("", "want printable ASCII without |, like agent/1.0")
+	}
+	n.value = s
+	return nil
+}
+
+// flagError turns pflag's words into ours, and suggests the flag that was meant.
+func flagError(command *cobra.Command, err error) error {
+	text := err.Error()
+	name, isUnknown := strings.CutPrefix(text, "unknown flag: --")
+	if !isUnknown {
+		return usagef("", "%s", text)
+	}
+	if meant := similarFlag(command, name); meant != "" {
+		return usagef("did you mean --"+meant+"?", "unknown flag --%s", name)
+	}
+	return usagef("", "unknown flag --%s", name)
+}
+
+// similarFlag returns the flag of the command that is nearest to name, if one is
+// near: a typing slip apart, or the beginning of one another.
+func similarFlag(command *cobra.Command, name string) string {
+	best, bestDistance := "", 3 // two slips at most
+	command.Flags().VisitAll(func(f *pflag.Flag) {
+		d := distance(name, f.Name)
+		if len(name) > 2 && strings.HasPrefix(f.Name, name) {
+			d = 1
+		}
+		if !f.Hidden && d < bestDistance {
+			best, bestDistance = f.Name, d
+		}
+	})
+	return best
+}
+
+// distance is the number of letters to insert, delete or replace (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// noArguments refuses positional arguments.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("", "stray argument %q", args[0])
+	}
+	return nil
+}
+
+// oneArgument wants exactly one; what names it.
+func oneArgument(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0 || args[0] == "":
+			return usagef("", "the argument %s is missing", what)
+		case len(args) > 1:
+			return usagef("", "stray argument %q", args[1])
+		default:
+			return nil
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/emulator"
+	"github.com/azprov/azprov/provision"
+)
+
+const verbProvision = "provision"
+
+// The values of --config-order.
+const (
+	orderCustomData = "custom-data-first"
+	orderUserData   = "user-data-first"
+)
+
+const (
+	// minFailureTime and maxFailureTime bound the report of a failure after --timeout:
+	// who asked for a short run does not want to wait for minutes for its failure.
+	minFailureTime = 3 * time.Second // enough for a second attempt
+	maxFailureTime = 10 * time.Second
+)
+
+type provisionFlags struct {
+	emulate      scenarioName
+	ovf          string
+	configOrder  choice
+	allowMissing bool
+	defaultUser  string
+	agentName    agentName
+}
+
+func (a *app) provisionCommand() *cobra.Command {
+	f := &provisionFlags{configOrder: choice{value: orderCustomData, name: "ORDER", known: []string{orderCustomData, orderUserData}}}
+	command := &cobra.Command{
+		Use:   verbProvision,
+		Short: "Take a VM from first boot to Ready: collect, merge, report",
+		Long: `Reads the provisioning medium and IMDS, merges them into one machine, shows it with
+the source of each value, and reports Ready to the platform.
+
+It changes nothing on this machine: no user is made, no key installed. On a real VM
+the report still counts, and the platform then takes the VM for provisioned; try it
+with --emulate first.
+
+With --emulate the platform itself runs in this process, on free ports of the
+loopback interface: IMDS, wire server, the firmware's tables and the provisioning
+medium of a scenario. Write --emulate=NAME with the equals sign; "azprov emulate
+--list" names the scenarios. --dmi and --ovf replace the scenario's tables and
+medium.
+
+If a step fails the platform is told so, within 2 minutes, or within 10 seconds if
+there is a --timeout.
+
+With --output json standard output is one object, on failure too: machine, pps,
+report, timeline, and error where there is one. Steps go to standard error.`,
+		Example: `  azprov provision --emulate
+  azprov provision --emulate=slow-start --output json
+  azprov provision --emulate=my-scenario.json --timeout 30s
+  azprov provision --imds http://127.0.0.1:8001 --wireserver http://127.0.0.1:8002 --ovf /mnt`,
+		Args:        provisionArguments,
+		Annotations: map[string]string{annotationAction: "provision"},
+		RunE:        func(command *cobra.Command, _ []string) error { return a.runProvision(command, f) },
+	}
+	flags := command.Flags()
+	flags.Var(&f.emulate, "emulate", "provision against an emulated platform, as a scenario describes it")
+	flags.Lookup("emulate").NoOptDefVal = emulator.DefaultScenario
+	flags.StringVar(&f.ovf, "ovf", "", "the provisioning medium: `DIR|FILE`, where it is mounted, or its ovf-env.xml")
+	flags.Var(&f.configOrder, "config-order", "which is the machine's config: "+orderCustomData+" or "+orderUserData)
+	flags.BoolVar(&f.allowMissing, "allow-missing-custom-data", false, "go on if IMDS promises custom data and none was read")
+	flags.StringVar(&f.defaultUser, "default-user", "", "`NAME` of the user if neither IMDS nor the medium names one")
+	a.agentNameFlag(flags, &f.agentName)
+	return command
+}
+
+// provisionArguments explains the one stray argument that is likely.
+func provisionArguments(command *cobra.Command, args []string) error {
+	if len(args) > 0 && command.Flags().Changed("emulate") {
+		return usagef("write --emulate="+args[0], "stray argument %q", args[0])
+	}
+	return noArguments(command, args)
+}
+
+func (a *app) runProvision(command *cobra.Command, f *provisionFlags) error {
+	ctx, cancel := a.context(command.Context())
+	defer cancel()
+	stage, err := a.newStage(ctx, command, f)
+	if err != nil {
+		return err
+	}
+	defer stage.close()
+	w := a.stepsWriter()
+	columns, live := terminal(w, a.getenv)
+	steps := newProgress(w, live, columns)
+	options, err := a.provisionOptions(command, f, stage, steps)
+	if err != nil {
+		steps.close()
+		return err
+	}
+	result, err := provision.Run(ctx, options)
+	steps.close()
+	err = suggestEmulator(err)
+	if !a.json() {
+		printResult(a.out, &result, stage, a.global.reveal)
+		return err
+	}
+	if printed := writeJSON(a.out, newProvisionDocument(&result, err), a.global.reveal); printed != nil {
+		return printed
+	}
+	if err != nil {
+		return shownError{err}
+	}
+	return nil
+}
+
+// suggestEmulator adds to the error of a machine that is none of Azure's what a
+// newcomer wants to know.
+func suggestEmulator(err error) error {
+	var typed *azprov.Error
+	if !errors.As(err, &typed) || typed.Kind != azprov.KindNotAzure || typed.Status != 0 {
+		return err
+	}
+	told := *typed
+	told.Hint = "to see it without a VM on Azure: azprov provision --emulate; for other endpoints: --imds and --wireserver"
+	return &told
+}
+
+func (a *app) provisionOptions(command *cobra.Command, f *provisionFlags, s *stage, steps *progress) (*provision.Options, error) {
+	logger := a.logger(steps.beside(a.err))
+	options := &provision.Options{
+		AssumeAzure: s.explicit, Sysfs: s.sysfs, Medium: s.medium,
+		ConfigOrder: provision.CustomDataFirst, DefaultUser: f.defaultUser, AllowMissingCustomData: f.allowMissing,
+		AgentName: f.agentName.value, StateDir: a.stateDir(command, s.fabric != nil),
+		Logger: logger, OnStep: steps.onStep,
+	}
+	if f.configOrder.value == orderUserData {
+		options.ConfigOrder = provision.UserDataFirst
+	}
+	if t := a.global.timeout; t > 0 {
+		options.FailureTimeout = min(max(t, minFailureTime), maxFailureTime)
+	}
+	var err error
+	if options.IMDS, err = a.imdsClient(logger, steps.onRetry); err != nil {
+		return nil, err
+	}
+	options.WireServer, err = a.wireServerClient(logger, f.agentName.value, steps.onRetry)
+	return options, err
+}
+
+// provisionDocument is the JSON output.
+type provisionDocument struct {
+	Machine *provision.Machine `json:"machine"`
+	PPS     ppsDocument        `json:"pps"`
+	Report  reportDocument     `json:"report"`
+	// ReportError is why the platform did not take the report of a failure.
+	ReportError *errorDocument   `json:"reportError,omitempty"`
+	Timeline    []provision.Step `json:"timeline"`
+	Error       *errorDocument   `json:"error,omitempty"`
+}
+
+type ppsDocument struct {
+	Type string `json:"type"`
+}
+
+func newProvisionDocument(result *provision.Result, err error) *provisionDocument {
+	if result == nil {
+		result = &provision.Result{}
+	}
+	d := &provisionDocument{
+		Machine: result.Machine, PPS: ppsDocument{Type: "None"},
+		Report: newReportDocument(result.Report), ReportError: newErrorDocument(result.ReportErr),
+		Timeline: result.Timeline, Error: newErrorDocument(err),
+	}
+	if result.Machine != nil && result.Machine.PPSType != "" {
+		d.PPS.Type = string(result.Machine.PPSType)
+	}
+	return d
+}

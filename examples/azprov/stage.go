@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing/fstest"
+
+	"github.com/spf13/cobra"
+
+	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/emulator"
+	"github.com/azprov/azprov/provision"
+)
+
+// loopback is where emulated services listen unless told otherwise.
+const loopback = "127.0.0.1:0"
+
+// maxFile is one byte more than any document may have, so that the parsers can say
+// that a file is too large.
+const maxFile = 1<<20 + 1
+
+// stage is the surroundings of a run: the real platform, one that was named, or an
+// emulated one.
+type stage struct {
+	sysfs  fs.FS
+	medium provision.Medium
+	// explicit: the user has named the platform.
+	explicit bool
+	// reporter is who is told, in words.
+	reporter string
+	fabric   *emulator.Fabric
+	server   *emulator.Server
+}
+
+func (s *stage) close() {
+	if s.server != nil {
+		_ = s.server.Close() // Its trouble was the run's trouble.
+	}
+}
+
+// newStage checks the flags together and starts the emulator if it is wanted.
+func (a *app) newStage(ctx context.Context, command *cobra.Command, f *provisionFlags) (*stage, error) {
+	emulated := command.Flags().Changed("emulate")
+	if emulated && (a.global.imds.value != "" || a.global.wireServer.value != "") {
+		return nil, usagef("leave out --emulate, or --imds and --wireserver", "--emulate brings services of its own")
+	}
+	s := &stage{explicit: emulated || a.global.imds.value != "" || a.global.wireServer.value != ""}
+	if f.ovf != "" {
+		medium, err := a.openMedium(f.ovf)
+		if err != nil {
+			return nil, err
+		}
+		s.medium = provision.MediumFS(medium)
+	}
+	if emulated {
+		if err := a.emulate(ctx, s, f.emulate.value); err != nil {
+			return nil, err
+		}
+	}
+	if s.sysfs == nil || command.Flags().Changed("dmi") {
+		s.sysfs = a.sysfs()
+	}
+	s.reporter = "the wire server"
+	if a.global.wireServer.value != "" {
+		s.reporter += " at " + a.global.wireServer.value
+	}
+	if emulated {
+		s.reporter = "the emulated wire server at " + a.global.wireServer.value
+	}
+	return s, nil
+}
+
+// emulate starts a scenario and points the clients at it.
+func (a *app) emulate(ctx context.Context, s *stage, name string) error {
+	scenario, err := a.scenario(name)
+	if err != nil {
+		return err
+	}
+	if s.fabric, err = emulator.NewFabric(scenario, nil); err != nil {
+		return err
+	}
+	// The end of ctx must not end the services before the failure was reported.
+	if s.server, err = s.fabric.Listen(context.WithoutCancel(ctx), loopback, loopback); err != nil {
+		return err
+	}
+	a.global.imds.value, a.global.wireServer.value = s.server.IMDSURL(), s.server.WireServerURL()
+	s.sysfs = s.fabric.DMI()
+	if s.medium == nil {
+		if files, ok := s.fabric.Medium(); ok {
+			s.medium = provision.MediumFS(files)
+		}
+	}
+	return nil
+}
+
+// scenario finds a shipped scenario or reads one from a file. A mistake in either is
+// one of usage.
+func (a *app) scenario(nameOrFile string) (emulator.Scenario, error) {
+	scenario, err := emulator.LookupScenario(nameOrFile)
+	if err == nil {
+		return scenario, nil
+	}
+	isFile := nameOrFile == "-" || strings.ContainsAny(nameOrFile, `./\`)
+	if _, statErr := os.Stat(nameOrFile); !isFile && statErr != nil {
+		_, hint := describe(err)
+		return emulator.Scenario{}, usagef(hint+"; a file has a dot or a slash in its name", "there is no scenario %q", nameOrFile)
+	}
+	b, err := a.readFile(nameOrFile)
+	if err == nil {
+		scenario, err = emulator.ParseScenario(b)
+	}
+	if err != nil {
+		text, hint := describe(err)
+		if hint == "" {
+			hint = "azprov emulate --list names the scenarios that need no file"
+		}
+		return emulator.Scenario{}, usagef(hint, "the scenario %s cannot be used: %s", nameOrFile, text)
+	}
+	return scenario, nil
+}
+
+// openMedium opens what --ovf names. It must be there: who names a medium means it.
+func (a *app) openMedium(path string) (fs.FS, error) {
+	if info, err := os.Stat(path); path != "-" && err == nil && info.IsDir() {
+		return os.DirFS(path), nil
+	}
+	b, err := a.readFile(path)
+	if err != nil {
+		text, _ := describe(err)
+		return nil, usagef("", "--ovf: %s", text)
+	}
+	return oneFileMedium(b), nil
+}
+
+// oneFileMedium is a medium with nothing but ovf-env.xml on it.
+func oneFileMedium(document []byte) fs.FS {
+	return fstest.MapFS{"ovf-env.xml": {Data: document, Mode: 0o400}}
+}
+
+// readFile reads a document; "-" is standard input.
+func (a *app) readFile(path string) ([]byte, error) {
+	var b []byte
+	var err error
+	if path == "-" {
+		b, err = io.ReadAll(io.LimitReader(a.in, maxFile))
+	} else {
+		b, err = readFile(path)
+	}
+	if err == nil {
+		return bytes.Clone(b), nil
+	}
+	kind := azprov.KindInternal
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		kind = azprov.KindNotFound
+	case errors.Is(err, fs.ErrPermission):
+		kind = azprov.KindDenied
+	}
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err // without the name, which the target repeats
+	}
+	return nil, &azprov.Error{Op: "read", Target: filepath.Clean(path), Kind: kind, Message: "the file cannot be read", Last: err}
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return io.ReadAll(io.LimitReader(f, maxFile))
+}

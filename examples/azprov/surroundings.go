@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.uber.org/zap"
+
+	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/emulator"
+)
+
+// writeSurroundings writes what a VM finds beside its services.
+func writeSurroundings(fabric *emulator.Fabric, f *emulateFlags) error {
+	if f.dmi != "" {
+		if err := fabric.WriteDMI(f.dmi); err != nil {
+			return err
+		}
+	}
+	if f.medium == "" {
+		return nil
+	}
+	medium, ok := fabric.Medium()
+	if !ok {
+		return usagef("leave out --medium", "the scenario %s has no medium", fabric.Scenario().Name)
+	}
+	if err := os.MkdirAll(f.medium, 0o700); err != nil {
+		return fileError("emulate", f.medium, err)
+	}
+	files, err := fs.ReadDir(medium, ".")
+	for _, file := range files {
+		var b []byte
+		if err == nil {
+			b, err = fs.ReadFile(medium, file.Name())
+		}
+		if err == nil {
+			err = writeSecretFile(filepath.Join(f.medium, file.Name()), b)
+		}
+	}
+	if err != nil {
+		return fileError("emulate", f.medium, err)
+	}
+	return nil
+}
+
+// writeSecretFile replaces a file atomically, for its owner alone: no reader ever
+// sees half of it, and a symbolic link in its place is replaced, not followed.
+func writeSecretFile(path string, b []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".azprov-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if _, err = f.Write(b); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+func fileError(op, path string, err error) error {
+	kind := azprov.KindInternal
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		kind = azprov.KindNotFound
+	case errors.Is(err, fs.ErrPermission):
+		kind = azprov.KindDenied
+	}
+	message := "cannot be written"
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		message, err = "cannot "+pathErr.Op, pathErr.Err // the target has the name already
+	}
+	return &azprov.Error{Op: op, Target: filepath.Clean(path), Kind: kind, Message: message, Last: err}
+}
+
+// logEntry logs a line of the journal: as a warning if something was wrong.
+func logEntry(logger *zap.Logger, line []byte) {
+	var e emulator.Entry
+	if json.Unmarshal(line, &e) != nil {
+		return
+	}
+	fields := []zap.Field{
+		zap.String("service", string(e.Service)), zap.String("method", e.Method), zap.String("path", e.Path),
+		zap.Int("status", e.Status),
+	}
+	if e.Fault != "" {
+		fields = append(fields, zap.String("fault", e.Fault))
+	}
+	if e.Report != nil {
+		fields = append(fields, zap.String("report", string(e.Report.State)))
+	}
+	if len(e.Verdicts) > 0 {
+		logger.Warn("request", append(fields, zap.Strings("wrong", e.Verdicts))...)
+		return
+	}
+	logger.Info("request", fields...)
+}
