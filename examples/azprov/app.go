@@ -63,8 +63,13 @@ func (a *app) json() bool { return a.global.output.value == outputJSON }
 
 // context bounds ctx by --timeout.
 func (a *app) context(ctx context.Context) (context.Context, context.CancelFunc) {
-	if a.global.timeout > 0 {
-		return context.WithTimeout(ctx, a.global.timeout)
+	return bounded(ctx, a.global.timeout)
+}
+
+// bounded bounds ctx by d, or not at all if d is 0.
+func bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d > 0 {
+		return context.WithTimeout(ctx, d)
 	}
 	return context.WithCancel(ctx)
 }

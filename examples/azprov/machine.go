@@ -33,7 +33,7 @@ func printResult(w io.Writer, result *provision.Result, s *stage, reveal bool) {
 // printReport is the last line: what the platform has accepted.
 func printReport(w io.Writer, report provision.ReportResult, reporter string) {
 	if report.AcceptedAt.IsZero() {
-		_, _ = fmt.Fprintln(w, "None: no report was accepted by", reporter+".")
+		_, _ = fmt.Fprintln(w, "None:", reporter, "has accepted no report.")
 		return
 	}
 	at := report.AcceptedAt.UTC().Format(time.RFC3339)

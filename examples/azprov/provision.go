@@ -19,12 +19,17 @@ const (
 	orderUserData   = "user-data-first"
 )
 
+// failureShare and maxFailureTime say how much of --timeout is kept for reporting that
+// time ran out: a quarter, and 10 s are enough.
 const (
-	// minFailureTime and maxFailureTime bound the report of a failure after --timeout:
-	// who asked for a short run does not want to wait for minutes for its failure.
-	minFailureTime = 3 * time.Second // enough for a second attempt
+	failureShare   = 4
 	maxFailureTime = 10 * time.Second
 )
+
+// failureTime is the part of --timeout for the report of a failure; 0 without one.
+func (a *app) failureTime() time.Duration {
+	return min(a.global.timeout/failureShare, maxFailureTime)
+}
 
 type provisionFlags struct {
 	emulate      scenarioName
@@ -53,8 +58,8 @@ medium of a scenario. Write --emulate=NAME with the equals sign; "azprov emulate
 --list" names the scenarios. --dmi and --ovf replace the scenario's tables and
 medium.
 
-If a step fails the platform is told so, within 2 minutes, or within 10 seconds if
-there is a --timeout.
+If a step fails the platform is told so, within 2 minutes. Of a --timeout a quarter, at
+most 10 seconds, is kept for that.
 
 With --output json standard output is one object, on failure too: machine, pps,
 report, timeline, and error where there is one. Steps go to standard error.`,
@@ -86,7 +91,8 @@ func provisionArguments(command *cobra.Command, args []string) error {
 }
 
 func (a *app) runProvision(command *cobra.Command, f *provisionFlags) error {
-	ctx, cancel := a.context(command.Context())
+	// The failure report has a time of its own, beyond this context's.
+	ctx, cancel := bounded(command.Context(), a.global.timeout-a.failureTime())
 	defer cancel()
 	stage, err := a.newStage(ctx, command, f)
 	if err != nil {
@@ -140,9 +146,7 @@ func (a *app) provisionOptions(command *cobra.Command, f *provisionFlags, s *sta
 	if f.configOrder.value == orderUserData {
 		options.ConfigOrder = provision.UserDataFirst
 	}
-	if t := a.global.timeout; t > 0 {
-		options.FailureTimeout = min(max(t, minFailureTime), maxFailureTime)
-	}
+	options.FailureTimeout = a.failureTime()
 	var err error
 	if options.IMDS, err = a.imdsClient(logger, steps.onRetry); err != nil {
 		return nil, err
