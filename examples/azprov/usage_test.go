@@ -141,7 +141,7 @@ func TestNotFound(t *testing.T) {
 			t.Parallel()
 			got := cli(t, args...).want(t, exitNotFound)
 			contains(t, got.stderr, "azprov: cannot ")
-			object := oneObject(t, cli(t, append(args, "--output=json")...).want(t, exitNotFound).stdout)
+			object := oneObject(t, cli(t, slices.Concat(args, []string{"--output=json"})...).want(t, exitNotFound).stdout)
 			at(t, object, "error", "message")
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,7 +99,7 @@ func TestVerbs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			contains(t, cli(t, row.args...).want(t, exitDone).stdout, row.want...)
-			oneObject(t, cli(t, append(row.args, "--output", "json")...).want(t, exitDone).stdout)
+			oneObject(t, cli(t, slices.Concat(row.args, []string{"--output", "json"})...).want(t, exitDone).stdout)
 		})
 	}
 }
@@ -121,7 +122,7 @@ func TestSecretsStayIn(t *testing.T) {
 		for _, more := range [][]string{nil, {"--output", "json"}} {
 			t.Run(name+strings.Join(more, ""), func(t *testing.T) {
 				t.Parallel()
-				got := cli(t, append(append(row.args, "--log-level", "debug"), more...)...).want(t, exitDone)
+				got := cli(t, slices.Concat(row.args, []string{"--log-level", "debug"}, more)...).want(t, exitDone)
 				for _, secret := range secretTexts() {
 					if strings.Contains(got.stdout+got.stderr, secret) {
 						t.Errorf("%q got out:\n%s%s", secret, got.stdout, got.stderr)
@@ -152,8 +153,8 @@ func TestReveal(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			contains(t, cli(t, append(row.args, "--reveal")...).want(t, exitDone).stdout, row.text...)
-			revealed := cli(t, append(row.args, "--reveal", "--output", "json")...).want(t, exitDone).stdout
+			contains(t, cli(t, slices.Concat(row.args, []string{"--reveal"})...).want(t, exitDone).stdout, row.text...)
+			revealed := cli(t, slices.Concat(row.args, []string{"--reveal", "--output", "json"})...).want(t, exitDone).stdout
 			oneObject(t, revealed)
 			contains(t, revealed, row.json...)
 		})
@@ -231,7 +232,7 @@ func TestUnreachable(t *testing.T) {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			t.Parallel()
 			started := time.Now()
-			args := append(args, "--imds", "http://127.0.0.1:1", "--wireserver", "http://127.0.0.1:1", "--timeout", "1s", "--output", "json")
+			args := slices.Concat(args, []string{"--imds", "http://127.0.0.1:1", "--wireserver", "http://127.0.0.1:1", "--timeout", "1s", "--output", "json"})
 			got := cli(t, args...).want(t, exitTimeout)
 			if took := time.Since(started); took > 3*time.Second {
 				t.Errorf("took %v", took)
