@@ -1,6 +1,7 @@
 package ovf
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/beevik/etree"
@@ -117,24 +118,30 @@ func redactAttrs(el *etree.Element, match func(name string) bool) {
 }
 
 // redactText replaces the text directly in el, each run of it as one, however
-// many sections it came in.
+// many sections it came in: a reader of the copy sees one run. Blank runs are
+// indentation and stay.
 func redactText(el *etree.Element) {
 	kept := make([]etree.Token, 0, len(el.Child))
-	var last *etree.CharData
-	for _, token := range el.Child {
-		t, ok := token.(*etree.CharData)
-		switch {
-		case !ok:
-			last = nil
-		case isBlank(t.Data):
-		case last != nil:
-			continue
-		default:
-			t.SetData(RedactedText)
-			last = t
+	var run []*etree.CharData
+	flush := func() {
+		if slices.ContainsFunc(run, func(t *etree.CharData) bool { return !isBlank(t.Data) }) {
+			run[0].SetData(RedactedText)
+			run = run[:1]
 		}
+		for _, t := range run {
+			kept = append(kept, t)
+		}
+		run = nil
+	}
+	for _, token := range el.Child {
+		if t, ok := token.(*etree.CharData); ok {
+			run = append(run, t)
+			continue
+		}
+		flush()
 		kept = append(kept, token)
 	}
+	flush()
 	el.Child = kept
 	el.ReindexChildren()
 }
