@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/internal/nearest"
 )
 
 // strictJSON reads b into target, a pointer to a struct. Unlike encoding/json it
@@ -144,7 +145,7 @@ func unknownKey(op, path, key string, fields map[string]reflect.Type) error {
 		Message: fmt.Sprintf("unknown key %q in %s", key, orDocument(path)),
 	}
 	slices.Sort(known)
-	if near := nearest(key, known); near != "" {
+	if near := nearest.Word(key, known); near != "" {
 		err.Hint = fmt.Sprintf("did you mean %q?", near)
 	} else {
 		err.Hint = "known are " + strings.Join(known, ", ")
@@ -157,41 +158,6 @@ func orDocument(path string) string {
 		return "the scenario"
 	}
 	return path
-}
-
-// nearest returns the word that is most like key, "" if none is.
-func nearest(key string, words []string) string {
-	best, distance := "", 1+len(key)/2
-	for _, word := range words {
-		d := editDistance(strings.ToLower(key), strings.ToLower(word))
-		if len(key) > 2 && strings.HasPrefix(strings.ToLower(word), strings.ToLower(key)) {
-			d = 1 // It was cut short.
-		}
-		if d < distance {
-			best, distance = word, d
-		}
-	}
-	return best
-}
-
-// editDistance is Levenshtein's, over bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
 
 func malformed(op, message string) error {

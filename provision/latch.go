@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/internal/atomicfile"
 )
 
 // ReportState is what the platform has been told last.
@@ -121,7 +122,10 @@ func (l *latch) store(id azprov.VMID, state ReportState, at time.Time) error {
 	}
 	b, err := json.Marshal(entry)
 	if err == nil {
-		err = writeFile(l.path(id), append(b, '\n'))
+		err = os.MkdirAll(l.dir, 0o700)
+	}
+	if err == nil {
+		err = atomicfile.Write(l.path(id), append(b, '\n'))
 	}
 	if err != nil {
 		return l.fail(id, "cannot be written", err)
@@ -134,33 +138,4 @@ func (l *latch) fail(id azprov.VMID, message string, err error) error {
 		Op: "provision.Report", Target: l.path(id), Kind: azprov.KindInternal, Message: "the state file " + message, Last: err,
 		Hint: "name a state directory that this user can write",
 	}
-}
-
-// writeFile replaces a file atomically: no reader ever sees half of it, and a
-// symbolic link in its place is replaced, not followed.
-func writeFile(path string, b []byte) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".report-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(b); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

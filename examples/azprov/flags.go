@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/internal/nearest"
 )
 
 // The values of --output.
@@ -128,41 +129,16 @@ func flagError(command *cobra.Command, err error) error {
 	return usagef("", "unknown flag --%s", name)
 }
 
-// similarFlag returns the flag of the command that is nearest to name, if one is
-// near: a typing slip apart, or the beginning of one another.
+// similarFlag returns the flag of the command that is nearest to name, "" if none is
+// near.
 func similarFlag(command *cobra.Command, name string) string {
-	best, bestDistance := "", 3 // two slips at most
+	var known []string
 	command.Flags().VisitAll(func(f *pflag.Flag) {
-		d := distance(name, f.Name)
-		if len(name) > 2 && strings.HasPrefix(f.Name, name) {
-			d = 1
-		}
-		if !f.Hidden && d < bestDistance {
-			best, bestDistance = f.Name, d
+		if !f.Hidden {
+			known = append(known, f.Name)
 		}
 	})
-	return best
-}
-
-// distance is the number of letters to insert, delete or replace (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return nearest.Word(name, known)
 }
 
 // noArguments refuses positional arguments.

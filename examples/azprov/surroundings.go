@@ -11,6 +11,7 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/emulator"
+	"github.com/azprov/azprov/internal/atomicfile"
 )
 
 // writeSurroundings writes what a VM finds beside its services.
@@ -37,35 +38,13 @@ func writeSurroundings(fabric *emulator.Fabric, f *emulateFlags) error {
 			b, err = fs.ReadFile(medium, file.Name())
 		}
 		if err == nil {
-			err = writeSecretFile(filepath.Join(f.medium, file.Name()), b)
+			err = atomicfile.Write(filepath.Join(f.medium, file.Name()), b)
 		}
 	}
 	if err != nil {
 		return fileError("emulate", f.medium, err)
 	}
 	return nil
-}
-
-// writeSecretFile replaces a file atomically, for its owner alone: no reader ever
-// sees half of it, and a symbolic link in its place is replaced, not followed.
-func writeSecretFile(path string, b []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".azprov-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(b); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 func fileError(op, path string, err error) error {
