@@ -69,11 +69,7 @@ func (c *Client) Get(ctx context.Context, path string, options *GetOptions) (res
 	}
 	r, err := op.Do(ctx, c.get(retry.IMDSPlain(), path, query))
 	if err != nil {
-		n := negotiation{tried: []string{version}}
-		if n.refused(err) {
-			err = n.unsupported(err)
-		}
-		return resp, withReason(err)
+		return resp, withReason(pinned(version, err))
 	}
 	return GetResponse{ContentType: r.Header.Get("Content-Type"), body: azprov.NewSecret(r.Body)}, nil
 }

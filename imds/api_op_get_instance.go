@@ -17,6 +17,9 @@ type GetInstanceOptions struct {
 	// budget would cost the boot five minutes.
 	SilentAttempts int
 	SilentTime     time.Duration
+	// SilentWhile says whether the two hold at the moment; nil is "always". It is
+	// called from the goroutine that calls GetInstance.
+	SilentWhile func() bool
 }
 
 // GetInstanceResponse is the answer to [Client.GetInstance].
@@ -44,17 +47,18 @@ type GetInstanceResponse struct {
 //
 // Errors, all *azprov.Error: Timeout or Canceled; UnsupportedVersion; Unauthenticated
 // (401), Denied (403), Malformed (400), NotAzure (a redirect), TooLarge; Network, if
-// a silent limit ended it. Reason is one that Azure's support pages know.
+// a silent limit ended it; [ErrNoAnswer] is in its tree if nothing ever answered.
+// Reason is one that Azure's support pages know.
 func (c *Client) GetInstance(ctx context.Context, options *GetInstanceOptions) (resp GetInstanceResponse, err error) {
 	if options == nil {
 		options = &GetInstanceOptions{}
 	}
 	ctx, op := c.t.Start(ctx, "GetInstance", provisioningBudget)
 	defer func() { op.End(err) }()
-	limits := retry.Limits{SilentAttempts: options.SilentAttempts, SilentTime: options.SilentTime}
+	limits := retry.Limits{SilentAttempts: options.SilentAttempts, SilentTime: options.SilentTime, While: options.SilentWhile}
 	if c.apiVersion != "" {
 		resp, err = c.instance(ctx, op, c.apiVersion, limits)
-		return resp, withReason(err)
+		return resp, withReason(pinned(c.apiVersion, err))
 	}
 	var n negotiation
 	for version := n.next(); version != ""; version = n.next() {

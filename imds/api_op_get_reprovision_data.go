@@ -32,8 +32,8 @@ type GetReprovisionDataResponse struct {
 // (3 times), 429, 500, 502, 503, 504 and failures of the connection. The document
 // has at most 1 MiB.
 //
-// Errors: NotReady; Timeout, Canceled; Unauthenticated, Denied, Malformed, NotAzure,
-// TooLarge.
+// Errors: NotReady; Timeout, Canceled; UnsupportedVersion, Unauthenticated, Denied,
+// Malformed, NotAzure, TooLarge.
 func (c *Client) GetReprovisionData(ctx context.Context, _ *GetReprovisionDataOptions) (resp GetReprovisionDataResponse, err error) {
 	ctx, op := c.t.Start(ctx, "GetReprovisionData", plainBudget)
 	defer func() { op.End(err) }()
@@ -47,7 +47,7 @@ func (c *Client) GetReprovisionData(ctx context.Context, _ *GetReprovisionDataOp
 	}
 	r, err := op.Do(ctx, call)
 	if err != nil {
-		return resp, withReason(err)
+		return resp, withReason(pinned(c.version(reprovisionVersion), err))
 	}
 	return GetReprovisionDataResponse{Document: azprov.NewSecret(r.Body)}, nil
 }

@@ -43,11 +43,7 @@ func (c *Client) GetUserData(ctx context.Context, _ *GetUserDataOptions) (resp G
 		return err
 	}
 	if _, err = op.Do(ctx, call); err != nil {
-		n := negotiation{tried: []string{c.version(userDataVersion)}}
-		if n.refused(err) {
-			err = n.unsupported(err)
-		}
-		return GetUserDataResponse{}, withReason(err)
+		return GetUserDataResponse{}, withReason(pinned(c.version(userDataVersion), err))
 	}
 	return resp, nil
 }

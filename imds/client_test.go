@@ -107,7 +107,7 @@ func TestNegotiation(t *testing.T) {
 			"a pinned version is not negotiated", "2021-02-01",
 			[]answer{badVersion("2025-04-07")},
 			[]string{"/metadata/instance?api-version=2021-02-01"},
-			"", azprov.KindMalformed,
+			"", azprov.KindUnsupportedVersion,
 		},
 		{
 			"a pinned version that knows extended", "2024-03-15",
@@ -246,7 +246,7 @@ func TestSilenceMayEndTheReadEarly(t *testing.T) {
 		server, transport := scripttest.Start(t, answer{Refuse: true})
 		start := time.Now()
 		_, err := testClient(t, transport, nil).GetInstance(t.Context(), &GetInstanceOptions{SilentAttempts: 11, SilentTime: time.Hour})
-		if azprov.KindOf(err) != azprov.KindNetwork || server.Attempts() != 11 || time.Since(start) > time.Minute {
+		if azprov.KindOf(err) != azprov.KindNetwork || !errors.Is(err, ErrNoAnswer) || server.Attempts() != 11 || time.Since(start) > time.Minute {
 			t.Errorf("%v after %d attempts in %v", err, server.Attempts(), time.Since(start))
 		}
 	})

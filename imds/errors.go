@@ -9,7 +9,12 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/retry"
+	"github.com/azprov/azprov/internal/transport"
 )
+
+// ErrNoAnswer is in the tree of an error if nothing ever answered the operation: there
+// is no IMDS, or no way to it.
+var ErrNoAnswer = transport.ErrNoAnswer
 
 // reasons are cloud-init's texts for a read that failed without a usable status;
 // Azure's support pages know them (cloudinit/sources/azure/errors.py).

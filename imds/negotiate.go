@@ -73,6 +73,15 @@ func (n *negotiation) refused(err error) bool {
 	return true
 }
 
+// pinned gives the error of a version that was not negotiated its kind.
+func pinned(version string, err error) error {
+	n := negotiation{tried: []string{version}}
+	if n.refused(err) {
+		return n.unsupported(err)
+	}
+	return err
+}
+
 // unsupported is the final error after the last candidate.
 func (n *negotiation) unsupported(err error) error {
 	var e *azprov.Error

@@ -22,7 +22,7 @@ type GetGoalStateResponse struct {
 //
 // Without a deadline in ctx the budget is 5 minutes, 30 s for one attempt. Retried:
 // 408, 410, 421 (3 times), 429 and 403 that say so, 500–504, 507, failures of the
-// connection (5 times without a route), a damaged document (6 times), and one
+// connection (10 times without a route), a damaged document (6 times), and one
 // without RoleInstance (6 times, half a second apart). At most 1 MiB.
 //
 // Errors: NotReady (no RoleInstance yet), Timeout, Canceled, NotFound,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/azprov/azprov"
@@ -51,6 +52,10 @@ type HealthReport struct {
 type ReportHealthOptions struct {
 	// Format to try first, [HealthFormatXML] if empty.
 	Format HealthFormat
+	// BeforePost, if set, is called once, just before the first report is posted, when
+	// the goal state has been read: the host collects what Hyper-V KVP holds when it
+	// sees the report.
+	BeforePost func(context.Context)
 }
 
 // ReportHealthResponse is the answer to [Client.ReportHealth].
@@ -69,8 +74,8 @@ type ReportHealthResponse struct {
 //
 // Without a deadline in ctx the budget is 20 minutes for everything, 2 minutes for
 // ProvisioningFailed; 30 s for one attempt. Retried: 408, 421 (3 times), 429 and 403
-// that say so, 500, 502, 503, 504, 507, and failures of the connection (5 times
-// without a route).
+// that say so, 500, 502, 503, 504, 507, and failures of the connection (10 times
+// without a route). A 2xx counts, whatever becomes of its body.
 //
 // Sending Ready twice is harmless; sending anything after it, or Ready after a
 // failure, is not: package provision keeps count.
@@ -78,9 +83,12 @@ type ReportHealthResponse struct {
 // Errors: Timeout, Canceled, Stale, Unauthenticated, Denied, Malformed, NotAzure,
 // Network; Internal for a report that contradicts itself.
 func (c *Client) ReportHealth(ctx context.Context, report HealthReport, options *ReportHealthOptions) (resp ReportHealthResponse, err error) {
-	format := HealthFormatXML
-	if options != nil && options.Format != "" {
-		format = options.Format
+	if options == nil {
+		options = &ReportHealthOptions{}
+	}
+	format := options.Format
+	if format == "" {
+		format = HealthFormatXML
 	}
 	budget := reportBudget
 	if report.SubStatus == goalstate.HealthSubStatusProvisioningFailed {
@@ -88,6 +96,12 @@ func (c *Client) ReportHealth(ctx context.Context, report HealthReport, options 
 	}
 	ctx, op := c.t.Start(ctx, "ReportHealth", budget)
 	defer func() { op.End(err) }()
+	var once sync.Once
+	before := func(ctx context.Context) {
+		if options.BeforePost != nil {
+			once.Do(func() { options.BeforePost(ctx) })
+		}
+	}
 	post, other := c.postXML, c.postJSON
 	switch format {
 	case HealthFormatXML:
@@ -96,11 +110,11 @@ func (c *Client) ReportHealth(ctx context.Context, report HealthReport, options 
 	default:
 		return resp, op.Fail(azprov.Error{Kind: azprov.KindInternal, Message: "unknown format " + azprov.OneLine(string(format))})
 	}
-	resp, err = post(ctx, op, report)
+	resp, err = post(ctx, op, report, before)
 	if !refusesFormat(err) {
 		return resp, err
 	}
-	resp, otherErr := other(ctx, op, report)
+	resp, otherErr := other(ctx, op, report, before)
 	if otherErr == nil {
 		return resp, nil
 	}
@@ -117,7 +131,7 @@ func refusesFormat(err error) bool {
 		slices.Contains([]int{http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented}, e.Status)
 }
 
-func (c *Client) postXML(ctx context.Context, op *transport.Operation, report HealthReport) (ReportHealthResponse, error) {
+func (c *Client) postXML(ctx context.Context, op *transport.Operation, report HealthReport, before func(context.Context)) (ReportHealthResponse, error) {
 	var stale error
 	for range maxRefetch {
 		if stale != nil {
@@ -133,30 +147,38 @@ func (c *Client) postXML(ctx context.Context, op *transport.Operation, report He
 		if err != nil {
 			return ReportHealthResponse{}, op.Fail(azprov.Error{Kind: azprov.KindOf(err), Message: "the report cannot be sent", Last: err})
 		}
+		before(ctx)
 		_, err = op.Do(ctx, transport.Call{
 			Profile: retry.Health(), Method: http.MethodPost, URL: c.t.Endpoint() + "/machine?comp=health",
-			Header: c.header(), Body: body, ContentType: goalstate.ContentTypeXML, MaxBody: maxDocument,
+			Header: c.header(), Body: body, ContentType: goalstate.ContentTypeXML, StatusOnly: true,
 		})
-		if !errors.Is(err, azprov.ErrStale) {
-			return ReportHealthResponse{Format: HealthFormatXML, Incarnation: gs.Incarnation}, err
+		switch {
+		case err == nil:
+			return ReportHealthResponse{Format: HealthFormatXML, Incarnation: gs.Incarnation}, nil
+		case !errors.Is(err, azprov.ErrStale):
+			return ReportHealthResponse{}, err
 		}
 		stale = err
 	}
 	return ReportHealthResponse{}, stale
 }
 
-func (c *Client) postJSON(ctx context.Context, op *transport.Operation, report HealthReport) (ReportHealthResponse, error) {
+func (c *Client) postJSON(ctx context.Context, op *transport.Operation, report HealthReport, before func(context.Context)) (ReportHealthResponse, error) {
 	body, err := health(goalstate.GoalState{}, report).EncodeJSON()
 	if err != nil {
 		return ReportHealthResponse{}, op.Fail(azprov.Error{Kind: azprov.KindOf(err), Message: "the report cannot be sent", Last: err})
 	}
 	h := http.Header{}
 	h.Set(goalstate.HeaderGuestAgentName, c.agentName)
+	before(ctx)
 	_, err = op.Do(ctx, transport.Call{
 		Profile: retry.Health(), Method: http.MethodPost, URL: c.t.Endpoint() + "/provisioning/health",
-		Header: h, Body: body, ContentType: goalstate.ContentTypeJSON, MaxBody: maxDocument,
+		Header: h, Body: body, ContentType: goalstate.ContentTypeJSON, StatusOnly: true,
 	})
-	return ReportHealthResponse{Format: HealthFormatJSON}, err
+	if err != nil {
+		return ReportHealthResponse{}, err
+	}
+	return ReportHealthResponse{Format: HealthFormatJSON}, nil
 }
 
 func health(gs goalstate.GoalState, report HealthReport) goalstate.Health {

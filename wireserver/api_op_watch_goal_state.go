@@ -20,9 +20,9 @@ type WatchGoalStateOptions struct {
 	Interval time.Duration
 }
 
-// WatchGoalState yields the goal state at once, and then each time that anything in
-// it changes: ids and URLs count, not the incarnation alone, which a resumed VM may
-// keep. It reads every 6 seconds, each read being a [Client.GetGoalState] with its
+// WatchGoalState yields the goal state at once, and then each time that it changes:
+// an id, the configuration's name, a URL or the incarnation; the incarnation alone
+// would not do, because a resumed VM may keep it. It reads every 6 seconds, each read being a [Client.GetGoalState] with its
 // budget and retries.
 //
 // A read that fails is yielded as an error and the watch goes on; the loop's body
@@ -43,13 +43,14 @@ func (c *Client) WatchGoalState(ctx context.Context, options *WatchGoalStateOpti
 			if changed && !yield(resp, err) {
 				return
 			}
-			if err != nil && ctx.Err() != nil {
-				return // which the error has said
+			ended := transport.Sleep(ctx, interval)
+			if ended == nil {
+				continue
 			}
-			if err := transport.Sleep(ctx, interval); err != nil {
-				yield(GetGoalStateResponse{}, watchEnded(err))
-				return
+			if err == nil || !errors.Is(err, ended) { // unless it was yielded just now
+				yield(GetGoalStateResponse{}, watchEnded(ended))
 			}
+			return
 		}
 	}
 }

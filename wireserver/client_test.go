@@ -109,7 +109,7 @@ func TestGetGoalState(t *testing.T) {
 		{"unsigned", []answer{{Status: 401}}, azprov.KindUnauthenticated, nil, 1, time.Millisecond},
 		{"no wire server", []answer{{Status: 404}}, azprov.KindNotFound, nil, 1, time.Millisecond},
 		{"a redirect", []answer{{Status: 301, Header: map[string]string{"Location": "http://192.0.2.9/"}}}, azprov.KindNotAzure, nil, 1, time.Millisecond},
-		{"no route", []answer{{Unreachable: true}}, azprov.KindNetwork, nil, 5, 20 * time.Second},
+		{"no route", []answer{{Unreachable: true}}, azprov.KindNetwork, nil, 10, 75 * time.Second},
 		{"refused for ever", []answer{{Refuse: true}}, azprov.KindTimeout, azprov.ErrNetwork, 0, readBudget},
 		{"silent for ever", []answer{{Hang: true}}, azprov.KindTimeout, azprov.ErrNetwork, 0, readBudget},
 		{"empty", []answer{{}}, azprov.KindMalformed, nil, 6, time.Minute},
@@ -272,6 +272,7 @@ func TestReportHealth(t *testing.T) {
 			[]string{goalStateTarget, healthTarget, goalStateTarget, healthTarget, goalStateTarget, healthTarget},
 			azprov.KindStale, 3 * time.Second, "",
 		},
+		{"an answer that is cut is an answer", ready, nil, []answer{gs, {Body: "x", Truncate: true}, fine}, []string{goalStateTarget, healthTarget}, "", time.Millisecond, ""},
 		{"503 is waited out", ready, nil, []answer{gs, {Status: 503}, {Status: 503}, fine}, []string{goalStateTarget, healthTarget, healthTarget, healthTarget}, "", 5 * time.Second, ""},
 		{"a broken connection is tried again", ready, nil, []answer{gs, {Drop: true}, fine}, []string{goalStateTarget, healthTarget, healthTarget}, "", 2 * time.Second, ""},
 		{"400 turns to JSON", ready, nil, []answer{gs, {Status: 400}, {Status: 201}}, []string{goalStateTarget, healthTarget, jsonTarget}, "", time.Millisecond, `{"state":"Ready"}`},
@@ -292,8 +293,11 @@ func TestReportHealth(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server, transport := scripttest.Start(t, row.answers...)
 				start := time.Now()
-				_, err := testClient(t, transport).ReportHealth(t.Context(), row.report, row.options)
+				resp, err := testClient(t, transport).ReportHealth(t.Context(), row.report, row.options)
 				took := time.Since(start)
+				if err != nil && resp != (ReportHealthResponse{}) {
+					t.Errorf("%+v came with an error", resp)
+				}
 				if took > row.under || (row.kind == azprov.KindTimeout && took < row.under*9/10) {
 					t.Errorf("took %v, want %v", took, row.under)
 				}
@@ -309,6 +313,35 @@ func TestReportHealth(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestBeforePostIsCalledOnceAndAfterTheGoalState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, transport := scripttest.Start(t, stateAnswer("c1", "1"), answer{Status: 410}, stateAnswer("c2", "1"), answer{Status: 400}, answer{})
+		var at []int
+		_, err := testClient(t, transport).ReportHealth(t.Context(), HealthReport{State: goalstate.HealthStateReady}, &ReportHealthOptions{
+			BeforePost: func(context.Context) { at = append(at, server.Attempts()) },
+		})
+		if err != nil || !slices.Equal(at, []int{1}) {
+			t.Errorf("%v, called after %v requests, want once after 1", err, at)
+		}
+	})
+}
+
+func TestWatchYieldsTheEndLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, transport := scripttest.Start(t, answer{Status: 401})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var kinds []azprov.Kind
+		for _, err := range testClient(t, transport).WatchGoalState(ctx, nil) {
+			kinds = append(kinds, azprov.KindOf(err))
+			cancel()
+		}
+		if want := []azprov.Kind{azprov.KindUnauthenticated, azprov.KindCanceled}; !slices.Equal(kinds, want) {
+			t.Errorf("yielded %q, want %q", kinds, want)
+		}
+	})
 }
 
 func TestDescriptionIsShortened(t *testing.T) {

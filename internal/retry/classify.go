@@ -57,6 +57,14 @@ func (p *Profile) transport(err error) Rule {
 	if kind := azprov.KindOf(err); kind == azprov.KindTooLarge {
 		return Rule{Kind: kind}
 	}
+	// azcore's way for a policy to say that trying again is of no use.
+	var final interface {
+		error
+		NonRetriable()
+	}
+	if errors.As(err, &final) {
+		return Rule{Kind: azprov.KindInternal}
+	}
 	if rule, found := p.Transport[ClassOf(err)]; found {
 		return rule
 	}

@@ -196,6 +196,18 @@ func TestRefusedDocuments(t *testing.T) {
 	}
 }
 
+// final is how azcore's policies mark an error that no retry helps.
+type final struct{ error }
+
+func (final) NonRetriable() {}
+
+func TestNonRetriableIsFinal(t *testing.T) {
+	t.Parallel()
+	if got, want := judge(IMDSProvisioning(), Outcome{Err: final{errors.New("no token")}}), fails(azprov.KindInternal); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestTooLargeIsFinal(t *testing.T) {
 	t.Parallel()
 	err := fmt.Errorf("body download: %w", &azprov.Error{Op: "test", Kind: azprov.KindTooLarge})

@@ -89,4 +89,6 @@ type Outcome struct {
 	Header http.Header
 	Body   []byte
 	Err    error
+	// Answered: headers came, even if the body then did not.
+	Answered bool
 }

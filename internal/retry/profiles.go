@@ -139,8 +139,8 @@ func WireServer() *Profile {
 		Transport: map[Class]Rule{
 			ClassConnect: network,
 			// The NIC is gone or the VM was put to sleep (cloud-init stops at once);
-			// a few tries more bridge a link that flaps.
-			ClassUnreachable: {Kind: azprov.KindNetwork, Retry: true, Limit: 5, Hint: hintNetwork},
+			// ten tries, most of a minute, bridge a link that flaps or comes up late.
+			ClassUnreachable: {Kind: azprov.KindNetwork, Retry: true, Limit: 10, Hint: hintNetwork},
 			ClassBroken:      network,
 			ClassTimeout:     {Kind: azprov.KindNetwork, Retry: true, Hint: "the guest's own firewall may drop it: WALinuxAgent lets only root through"},
 			ClassOther:       network,

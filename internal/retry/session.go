@@ -22,7 +22,11 @@ type Limits struct {
 	// many attempts or so long, whichever is first. 0 is no limit.
 	SilentAttempts int
 	SilentTime     time.Duration
+	// While says whether the limits hold at the moment; nil is "always".
+	While func() bool
 }
+
+func (l Limits) hold() bool { return l.While == nil || l.While() }
 
 // Decision is what to do after an attempt.
 type Decision struct {
@@ -80,7 +84,7 @@ func NewSession(p *Profile, overrides policy.RetryOptions, limits Limits) *Sessi
 // there was no answer.
 func (s *Session) Next(o Outcome, resp *http.Response) Decision {
 	s.attempts++
-	s.answered = s.answered || o.Status != 0
+	s.answered = s.answered || o.Answered || o.Status != 0
 	rule, ok := s.profile.Classify(o)
 	again := s.again(o, resp, rule, ok)
 	if !again {
@@ -90,7 +94,7 @@ func (s *Session) Next(o Outcome, resp *http.Response) Decision {
 	switch {
 	case s.overrides.MaxRetries < 0,
 		s.overrides.MaxRetries > 0 && s.attempts > int(s.overrides.MaxRetries),
-		rule.Limit > 0 && s.failures[rule] >= rule.Limit:
+		rule.Limit > 0 && s.failures[rule] >= rule.Limit && s.overrides.ShouldRetry == nil:
 		return Decision{Rule: rule}
 	}
 	pause := s.pause(rule, o.Header)
@@ -114,13 +118,22 @@ func (s *Session) again(o Outcome, resp *http.Response, rule Rule, ok bool) bool
 	return !ok && rule.Retry
 }
 
+// AttemptTimeout caps the time of the next attempt, so that the limit of silence is kept.
+func (s *Session) AttemptTimeout(timeout time.Duration) time.Duration {
+	l := s.limits
+	if s.answered || l.SilentTime <= 0 || !l.hold() {
+		return timeout
+	}
+	return min(timeout, max(l.SilentTime-time.Since(s.start), time.Second))
+}
+
 // silentTooLong reports whether the limits of silence end the call before the next
 // attempt would begin.
 func (s *Session) silentTooLong(pause time.Duration) bool {
-	if s.answered {
+	l := s.limits
+	if s.answered || !l.hold() {
 		return false
 	}
-	l := s.limits
 	return (l.SilentAttempts > 0 && s.attempts >= l.SilentAttempts) ||
 		(l.SilentTime > 0 && time.Since(s.start)+pause >= l.SilentTime)
 }
@@ -133,6 +146,9 @@ func (s *Session) pause(rule Rule, h http.Header) time.Duration {
 		scheduled = max(scheduled, s.throttled)
 	}
 	if after := After(h, time.Now()); after > 0 {
+		if rule.Throttled {
+			return max(after, minThrottlePause)
+		}
 		return after
 	}
 	if rule.Delay > 0 {

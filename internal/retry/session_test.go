@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"io"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -67,10 +68,12 @@ func TestLimits(t *testing.T) {
 		retries int // before it gives up; 100 is "no limit"
 	}{
 		{"a caller the proxy agent cannot tell gets three tries", IMDSPlain(), Limits{}, status(421), 2},
-		{"no route gets five tries on the wire server", WireServer(), Limits{}, Outcome{Err: memnet.Unreachable("tcp", "")}, 4},
+		{"no route gets ten tries on the wire server", WireServer(), Limits{}, Outcome{Err: memnet.Unreachable("tcp", "")}, 9},
 		{"no route is waited for on IMDS", IMDSProvisioning(), Limits{}, Outcome{Err: memnet.Unreachable("tcp", "")}, 100},
 		{"refused is waited for", WireServer(), Limits{}, refused, 100},
 		{"silence ends after eleven attempts", IMDSProvisioning(), Limits{SilentAttempts: 11}, refused, 10},
+		{"limits that do not hold end nothing", IMDSProvisioning(), Limits{SilentAttempts: 11, While: func() bool { return false }}, refused, 100},
+		{"headers are an answer", IMDSProvisioning(), Limits{SilentAttempts: 11}, Outcome{Err: io.ErrUnexpectedEOF, Answered: true}, 100},
 		{"an answer is no silence", IMDSProvisioning(), Limits{SilentAttempts: 11}, status(500), 100},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -120,6 +123,7 @@ func TestOverrides(t *testing.T) {
 		{"a listed status", policy.RetryOptions{StatusCodes: []int{418}}, status(418), 20},
 		{"no statuses at all", policy.RetryOptions{StatusCodes: []int{}}, status(429), 0},
 		{"ShouldRetry says no", policy.RetryOptions{ShouldRetry: never}, status(500), 0},
+		{"ShouldRetry knows no limits", policy.RetryOptions{ShouldRetry: always}, status(421), 20},
 		{"ShouldRetry says yes to what is final", policy.RetryOptions{ShouldRetry: always}, status(403), 20},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -180,6 +184,34 @@ func TestRetryAfter(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestThrottlingIsNeverATightLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for header, want := range map[string]time.Duration{
+			"0.001": time.Second, time.Now().Add(5 * time.Millisecond).UTC().Format(http.TimeFormat): time.Second, "7": 7 * time.Second,
+		} {
+			o := status(429)
+			o.Header.Set("Retry-After", header)
+			if d := NewSession(IMDSPlain(), policy.RetryOptions{}, Limits{}).Next(o, nil); d.Pause < want {
+				t.Errorf("Retry-After %q gives %v, want %v at least", header, d.Pause, want)
+			}
+		}
+	})
+}
+
+func TestAttemptIsCappedWhileSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSession(IMDSProvisioning(), policy.RetryOptions{}, Limits{SilentTime: 30 * time.Second})
+		time.Sleep(20 * time.Second)
+		if got := s.AttemptTimeout(30 * time.Second); got != 10*time.Second {
+			t.Errorf("%v, want the 10s that are left", got)
+		}
+		s.Next(status(500), nil)
+		if got := s.AttemptTimeout(30 * time.Second); got != 30*time.Second {
+			t.Errorf("%v after an answer, want 30s", got)
+		}
+	})
 }
 
 func TestRetryAfterWins(t *testing.T) {

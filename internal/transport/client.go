@@ -101,11 +101,11 @@ func (c *Client) Logger() *zap.Logger { return c.logger }
 func checkEndpoint(op, endpoint string) (string, error) {
 	u, err := url.Parse(endpoint)
 	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
-		strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.User == nil {
+		strings.Trim(u.Path, "/") == "" && !strings.ContainsAny(endpoint, "?#") && u.User == nil {
 		return strings.TrimRight(endpoint, "/"), nil
 	}
 	return "", &azprov.Error{
-		Op: op, Target: azprov.OneLine(endpoint), Kind: azprov.KindInternal,
+		Op: op, Target: azprov.OneLine(safeURL(endpoint)), Kind: azprov.KindInternal,
 		Message: "the endpoint is no base URL",
 		Hint:    "want scheme and authority only, like " + azprov.IMDSEndpoint,
 	}

@@ -21,7 +21,9 @@ import (
 func TestCallersClientIsCopied(t *testing.T) {
 	t.Parallel()
 	jar, _ := cookiejar.New(nil)
-	given := &http.Client{Jar: jar}
+	proxy := func(*http.Request) (*url.URL, error) { return nil, errors.New("asked for a proxy") }
+	transport := &http.Transport{Proxy: proxy}
+	given := &http.Client{Jar: jar, Transport: transport}
 	got, err := newTransporter("test", given, "")
 	if err != nil {
 		t.Fatal(err)
@@ -30,8 +32,24 @@ func TestCallersClientIsCopied(t *testing.T) {
 	if client == given || client.Jar != nil || client.CheckRedirect == nil {
 		t.Errorf("copy %p of %p: %+v", client, given, client)
 	}
-	if given.Jar == nil || given.CheckRedirect != nil {
+	if copied := client.Transport.(*http.Transport); copied == transport || copied.Proxy != nil || !copied.DisableKeepAlives {
+		t.Errorf("transport %+v", copied)
+	}
+	if given.Jar == nil || given.CheckRedirect != nil || transport.Proxy == nil || transport.DisableKeepAlives {
 		t.Error("the caller's client was changed")
+	}
+}
+
+func TestClientWithoutTransportGetsOurs(t *testing.T) {
+	t.Parallel()
+	for _, given := range []*http.Client{nil, {}} {
+		got, err := newTransporter("test", given, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if own, ok := got.(*http.Client).Transport.(*http.Transport); !ok || own.Proxy != nil || !own.DisableKeepAlives {
+			t.Errorf("transport %T", got.(*http.Client).Transport)
+		}
 	}
 }
 
@@ -103,7 +121,9 @@ func TestNewClientRefuses(t *testing.T) {
 		{"an address without scheme", func(c *Config) { c.Endpoint = "169.254.169.254" }, azprov.KindInternal},
 		{"another scheme", func(c *Config) { c.Endpoint = "ftp://192.0.2.1" }, azprov.KindInternal},
 		{"a path", func(c *Config) { c.Endpoint = "http://192.0.2.1/metadata" }, azprov.KindInternal},
-		{"user info", func(c *Config) { c.Endpoint = "http://a:b@192.0.2.1" }, azprov.KindInternal},
+		{"a fragment", func(c *Config) { c.Endpoint = "http://192.0.2.1#x" }, azprov.KindInternal},
+		{"an empty query", func(c *Config) { c.Endpoint = "http://192.0.2.1?" }, azprov.KindInternal},
+		{"user info", func(c *Config) { c.Endpoint = "http://a:hunter2@192.0.2.1" }, azprov.KindInternal},
 		{"a control character", func(c *Config) { c.Endpoint = "http://192.0.2.1\x00" }, azprov.KindInternal},
 		{"an application id that azcore would cut", func(c *Config) { c.Options.Telemetry.ApplicationID = strings.Repeat("x", 25) }, azprov.KindInternal},
 		{"an application id with blanks", func(c *Config) { c.Options.Telemetry.ApplicationID = "my agent" }, azprov.KindInternal},
@@ -113,8 +133,12 @@ func TestNewClientRefuses(t *testing.T) {
 			t.Parallel()
 			cfg := good
 			row.change(&cfg)
-			if _, err := NewClient(cfg); azprov.KindOf(err) != row.kind {
-				t.Errorf("error %v, want kind %s", err, row.kind)
+			_, err := NewClient(cfg)
+			if azprov.KindOf(err) != row.kind {
+				t.Fatalf("error %v, want kind %s", err, row.kind)
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error shows the password: %v", err)
 			}
 		})
 	}

@@ -1,7 +1,7 @@
 package transport
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -24,8 +24,12 @@ const (
 	maxHeaders = 64 << 10
 )
 
-// newTransporter returns the HTTP client to use: our own; a copy of the caller's
-// with its redirects and cookies off; or the caller's transporter as it is.
+// errNoOperation is for requests that did not come through Operation.Do.
+var errNoOperation = errors.New("transport: request without an operation")
+
+// newTransporter returns the HTTP client to use: our own; a copy of the caller's with
+// its redirects, cookies, proxy and kept connections off; or the caller's transporter
+// as it is.
 func newTransporter(op string, given policy.Transporter, ifname string) (policy.Transporter, error) {
 	if given != nil && ifname != "" {
 		return nil, &azprov.Error{
@@ -34,38 +38,41 @@ func newTransporter(op string, given policy.Transporter, ifname string) (policy.
 			Hint:    "bind the transport's own dialer to the interface",
 		}
 	}
-	switch client := given.(type) {
+	client, isClient := given.(*http.Client)
+	if given != nil && !isClient {
+		return given, nil
+	}
+	own := &http.Client{}
+	if client != nil {
+		*own = *client
+	}
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	own.Jar = nil
+	switch t := own.Transport.(type) {
 	case nil:
 		control, err := bindControl(op, ifname)
 		if err != nil {
 			return nil, err
 		}
 		dialer := &net.Dialer{Timeout: dialTimeout, Control: control}
-		return linkLocal(&http.Client{Transport: &http.Transport{
-			// No Proxy: the services answer only what comes from the VM itself.
-			DialContext: dialer.DialContext,
-			// NICs come, go and change owner while a VM is provisioned; a kept
-			// connection would be dead or, worse, another tenant's.
-			DisableKeepAlives:      true,
-			DisableCompression:     true,
-			MaxResponseHeaderBytes: maxHeaders,
-		}}), nil
-	case *http.Client:
-		return linkLocal(client), nil
-	default:
-		return given, nil
+		own.Transport = linkLocal(&http.Transport{
+			DialContext: dialer.DialContext, DisableCompression: true, MaxResponseHeaderBytes: maxHeaders,
+		})
+	case *http.Transport:
+		own.Transport = linkLocal(t.Clone())
 	}
+	return own, nil
 }
 
-// linkLocal copies the client and refuses what neither service ever does.
-func linkLocal(client *http.Client) *http.Client {
-	c := *client
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.Jar = nil
-	return &c
+// linkLocal refuses what neither service ever needs.
+func linkLocal(t *http.Transport) *http.Transport {
+	// The services answer only what comes from the VM itself.
+	t.Proxy = nil
+	// NICs come, go and change owner while a VM is provisioned; a kept connection
+	// would be dead or, worse, another tenant's.
+	t.DisableKeepAlives = true
+	return t
 }
-
-type maxBodyKey struct{}
 
 // limited caps the body of every answer, below azcore's policy that reads it whole.
 type limited struct {
@@ -78,12 +85,23 @@ func (l limited) Do(req *http.Request) (*http.Response, error) {
 	if err != nil || resp == nil || resp.Body == nil {
 		return resp, err
 	}
+	rec, ok := req.Context().Value(recordKey{}).(*record)
+	if !ok {
+		_ = resp.Body.Close()
+		return nil, errNoOperation
+	}
+	rec.op.answered = true
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		// The rest of an error page is of no use, and no reason to fail in another way.
-		resp.Body = readCloser{io.LimitReader(resp.Body, maxErrorBody), resp.Body}
+		// What there is of an error page will do: the status says it all.
+		resp.Body = readCloser{lenientReader{io.LimitReader(resp.Body, maxErrorBody)}, resp.Body}
 		return resp, nil
 	}
-	limit := maxBodyOf(req.Context())
+	if rec.call.StatusOnly {
+		_ = resp.Body.Close()
+		resp.Body, resp.ContentLength = http.NoBody, 0
+		return resp, nil
+	}
+	limit := rec.call.MaxBody
 	if resp.ContentLength > limit {
 		_ = resp.Body.Close()
 		return nil, tooLarge(limit)
@@ -92,16 +110,20 @@ func (l limited) Do(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-func maxBodyOf(ctx context.Context) int64 {
-	if n, ok := ctx.Value(maxBodyKey{}).(int64); ok {
-		return n
-	}
-	return maxErrorBody
-}
-
 type readCloser struct {
 	io.Reader
 	io.Closer
+}
+
+// lenientReader ends where its reader fails.
+type lenientReader struct{ io.Reader }
+
+func (l lenientReader) Read(p []byte) (int, error) {
+	n, err := l.Reader.Read(p)
+	if err != nil {
+		err = io.EOF
+	}
+	return n, err
 }
 
 // cappedReader fails once more than limit bytes came.

@@ -30,6 +30,9 @@ type Call struct {
 	ContentType     string
 	// MaxBody is the limit of a successful answer in bytes.
 	MaxBody int64
+	// StatusOnly: a 2xx counts whatever becomes of its body, which is not read. A
+	// report that was accepted must not be sent again because the answer was cut.
+	StatusOnly bool
 	// Check judges the body of a 2xx; its error's kind is looked up in the
 	// profile's Documents. It may be nil.
 	Check func(*Response) error
@@ -96,7 +99,6 @@ func (o *Operation) Do(ctx context.Context, call Call) (*Response, error) {
 	rec := &record{call: &call, op: o}
 	target := call.Method + " " + safeURL(call.URL)
 	ctx = context.WithValue(ctx, recordKey{}, rec)
-	ctx = context.WithValue(ctx, maxBodyKey{}, call.MaxBody)
 	req, err := runtime.NewRequest(ctx, call.Method, call.URL)
 	if err != nil {
 		return nil, o.fail(target, rec, &azprov.Error{
@@ -147,8 +149,20 @@ func (o *Operation) fail(target string, rec *record, e *azprov.Error) *azprov.Er
 	if e.Last == nil {
 		e.Last = rec.last
 	}
+	if !o.answered && o.attempts > 0 {
+		e.Last = silence{e.Last}
+	}
 	return e
 }
+
+// ErrNoAnswer is in the tree of the error of an operation that nothing ever answered.
+var ErrNoAnswer = errors.New("nothing ever answered")
+
+// silence marks a failure with ErrNoAnswer, and prints as it did.
+type silence struct{ error }
+
+func (s silence) Unwrap() error        { return s.error }
+func (s silence) Is(target error) bool { return target == ErrNoAnswer }
 
 // Fail returns an error of the operation that no single call made: kind and
 // message are the caller's, attempts and time the operation's.

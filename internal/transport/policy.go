@@ -34,7 +34,7 @@ func (p *retryPolicy) Do(req *policy.Request) (*http.Response, error) {
 	ctx := req.Raw().Context()
 	rec, ok := ctx.Value(recordKey{}).(*record)
 	if !ok {
-		return nil, errors.New("transport: request without an operation")
+		return nil, errNoOperation
 	}
 	limits := rec.call.Limits
 	if rec.op.answered {
@@ -42,7 +42,7 @@ func (p *retryPolicy) Do(req *policy.Request) (*http.Response, error) {
 	}
 	session := retry.NewSession(rec.call.Profile, p.overrides, limits)
 	for {
-		resp, outcome := p.attempt(ctx, req, rec)
+		resp, outcome := p.attempt(ctx, req, rec, session)
 		if ctx.Err() != nil && rec.last != nil {
 			return nil, ctx.Err()
 		}
@@ -80,13 +80,13 @@ func (p *retryPolicy) Do(req *policy.Request) (*http.Response, error) {
 // attempt sends the request once, on a copy with a body reader of its own: azcore
 // rewinds a shared one, which races with a transport that has timed out and still
 // reads it.
-func (p *retryPolicy) attempt(ctx context.Context, req *policy.Request, rec *record) (*http.Response, retry.Outcome) {
+func (p *retryPolicy) attempt(ctx context.Context, req *policy.Request, rec *record, session *retry.Session) (*http.Response, retry.Outcome) {
 	rec.op.attempts++
 	timeout := AttemptTimeout
 	if p.overrides.TryTimeout > 0 {
 		timeout = p.overrides.TryTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, session.AttemptTimeout(timeout))
 	defer cancel() // the body has been read by then
 	clone := req.Clone(ctx)
 	call := rec.call
@@ -106,7 +106,6 @@ func (p *retryPolicy) attempt(ctx context.Context, req *policy.Request, rec *rec
 	if err != nil {
 		return nil, p.failed(rec, retry.Outcome{Err: err})
 	}
-	rec.op.answered = true
 	rec.status = resp.StatusCode
 	outcome := retry.Outcome{Status: resp.StatusCode, Header: resp.Header, Body: body}
 	if _, fine := call.Profile.Classify(outcome); fine && call.Check != nil {
@@ -118,6 +117,7 @@ func (p *retryPolicy) attempt(ctx context.Context, req *policy.Request, rec *rec
 
 func (p *retryPolicy) failed(rec *record, o retry.Outcome) retry.Outcome {
 	rec.status = 0
+	o.Answered = rec.op.answered
 	rec.last = describe(rec.call.Profile, o, nil)
 	return o
 }

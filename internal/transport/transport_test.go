@@ -87,10 +87,10 @@ func TestOutcomes(t *testing.T) {
 			name: "the caller cancels", answers: repeat(scripttest.Answer{Status: 500}, 1),
 			ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
 				ctx, cancel := context.WithCancel(ctx)
-				time.AfterFunc(5*time.Second, cancel)
+				time.AfterFunc(3400*time.Millisecond, cancel) // between the third and the fourth
 				return ctx, cancel
 			},
-			kind: azprov.KindCanceled, is: []error{context.Canceled, azprov.ErrNotReady}, attempts: 4, under: 5 * time.Second,
+			kind: azprov.KindCanceled, is: []error{context.Canceled, azprov.ErrNotReady}, attempts: 3, under: 4 * time.Second,
 		},
 		{
 			name: "a Retry-After beyond the budget is not waited for", budget: 30 * time.Second,
