@@ -75,10 +75,11 @@ func (d DMI) OnAzure() bool { return d.ChassisAssetTag == AzureAssetTag }
 
 // VMID returns the id that IMDS calls compute.vmId: the system UUID, on a
 // generation 1 VM with the first three groups swapped. A missing UUID (in a
-// container, or all ones) is an error of [KindNotFound], an unusable one of
+// container, all ones, or all zeros) is an error of [KindNotFound], an unusable one of
 // [KindMalformed]; the reason is "failure to identify Azure VM ID" for both.
 func (d DMI) VMID() (VMID, error) {
-	if strings.Trim(strings.ToLower(d.ProductUUID), "f-") == "" {
+	uuid := strings.ToLower(d.ProductUUID)
+	if strings.Trim(uuid, "f-") == "" || strings.Trim(uuid, "0-") == "" {
 		return VMID{}, &Error{
 			Op: "azprov.DMI.VMID", Kind: KindNotFound,
 			Message: "the firmware gives no system UUID",

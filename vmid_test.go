@@ -117,6 +117,7 @@ func TestDMI(t *testing.T) {
 		{"a tag that only begins so", dmiTree(azprov.AzureAssetTag+"0", asShown, true), false, asShown, ""},
 		{"nothing there", fstest.MapFS{}, false, "", azprov.KindNotFound},
 		{"all ones", dmiTree(azprov.AzureAssetTag, ones, true), true, "", azprov.KindNotFound},
+		{"all zeros", dmiTree(azprov.AzureAssetTag, "00000000-0000-0000-0000-000000000000", true), true, "", azprov.KindNotFound},
 		{"no UUID", dmiTree(azprov.AzureAssetTag, "To be filled by O.E.M.", true), true, "", azprov.KindMalformed},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -3,17 +3,18 @@ package provision
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/imds"
 	"github.com/azprov/azprov/ovf"
 )
+
+// errNotAzure tells a machine that is none of Azure's from a service that is not.
+var errNotAzure = errors.New("the chassis asset tag is not Azure's")
 
 const (
 	// silentAttempts and silentTime end the read of IMDS when nothing ever answered
@@ -30,8 +31,10 @@ type sources struct {
 	envFrom Source
 	inst    *imds.GetInstanceResponse // nil if IMDS never answered
 	pps     imds.PPSType
-	keys    map[string]string // by thumbprint
-	notes   []string
+	// imdsSeen: IMDS has answered in this run.
+	imdsSeen bool
+	keys     map[string]string // by thumbprint
+	notes    []string
 }
 
 // Collect gathers what the platform says of the machine and merges it. It reports
@@ -40,6 +43,8 @@ type sources struct {
 // The medium is read first; IMDS once the medium has been read, or meanwhile if a
 // first look found none. The guest proxy agent is waited for if the medium asks for
 // it. Waiting is bounded by the clients' budgets or by ctx.
+//
+// Options.Network, if there is one, is brought up and left so.
 //
 // Errors are *azprov.Error: NotAzure on a machine that is none of Azure's; what the
 // medium and IMDS give; NotFound if neither names a way to log in, or custom data is
@@ -61,8 +66,8 @@ func (p *Provisioner) collect(ctx context.Context, t *timeline) (*Machine, error
 		if err := step(ctx, t, s); err != nil {
 			return nil, err
 		}
-		if err := ended(ctx); err != nil {
-			return nil, err
+		if ctx.Err() != nil {
+			return nil, ended("provision.Collect", "", ctx.Err())
 		}
 	}
 	var machine *Machine
@@ -72,18 +77,6 @@ func (p *Provisioner) collect(ctx context.Context, t *timeline) (*Machine, error
 		return "", err
 	})
 	return machine, err
-}
-
-// ended returns an error if the caller's context has ended.
-func ended(ctx context.Context) error {
-	switch err := ctx.Err(); {
-	case err == nil:
-		return nil
-	case errors.Is(err, context.Canceled):
-		return &azprov.Error{Op: "provision.Collect", Kind: azprov.KindCanceled, Message: "canceled by the caller", Context: err}
-	default:
-		return &azprov.Error{Op: "provision.Collect", Kind: azprov.KindTimeout, Message: "time ran out", Context: err}
-	}
 }
 
 func (p *Provisioner) identify(ctx context.Context, t *timeline, s *sources) error {
@@ -100,8 +93,8 @@ func (p *Provisioner) identify(ctx context.Context, t *timeline, s *sources) err
 			return "no Azure asset tag; going on as told", nil
 		default:
 			return "", &azprov.Error{
-				Op: "provision.Collect", Kind: azprov.KindNotAzure,
-				Message: "the chassis asset tag is not Azure's",
+				Op: "provision.Collect", Kind: azprov.KindNotAzure, Last: errNotAzure,
+				Message: errNotAzure.Error(),
 				Hint:    "this machine is not a VM on Azure; to provision it against other endpoints, name them",
 			}
 		}
@@ -117,65 +110,108 @@ func (p *Provisioner) networkUp(ctx context.Context, t *timeline, _ *sources) er
 
 // read gets medium and IMDS, in the order that Collect promises.
 func (p *Provisioner) read(ctx context.Context, t *timeline, s *sources) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	missed := make(chan struct{})
 	var once sync.Once
-	medium := make(chan error, 1)
-	go func() { medium <- p.readMedium(ctx, t, s, func() { once.Do(func() { close(missed) }) }) }()
-
+	m := &mediumRead{done: make(chan struct{})}
+	go func() {
+		defer close(m.done)
+		m.env, m.err = p.readMedium(ctx, t, func() { once.Do(func() { close(missed) }) })
+	}()
 	select {
-	case err := <-medium:
-		if err != nil {
-			return err
+	case <-ctx.Done(): // a medium that does not listen must not hold up the end
+		return ended("provision.Collect", "", ctx.Err())
+	case <-m.done:
+		if m.err != nil {
+			return m.err
 		}
+		s.env = m.env
 		return p.readIMDSAfter(ctx, t, s)
 	case <-missed:
-		return p.readBoth(ctx, t, s, medium)
+		return p.readBoth(ctx, t, s, m)
 	}
 }
 
-// readBoth reads IMDS while a late medium is awaited.
-func (p *Provisioner) readBoth(ctx context.Context, t *timeline, s *sources, medium <-chan error) error {
+// mediumRead is the medium's result; it is there when done is closed.
+type mediumRead struct {
+	done chan struct{}
+	env  *ovf.Environment
+	err  error
+}
+
+// enough reports whether the medium has come and can do alone.
+func (m *mediumRead) enough(p *Provisioner) bool {
+	select {
+	case <-m.done:
+		return p.complete(m.env)
+	default:
+		return false
+	}
+}
+
+// readBoth reads IMDS while a late medium is awaited. A definite failure of either ends
+// both; that IMDS never answered is no failure if the medium can do alone.
+func (p *Provisioner) readBoth(ctx context.Context, t *timeline, s *sources, m *mediumRead) error {
+	early := &earlyRead{done: make(chan struct{})}
 	imdsCtx, stop := context.WithCancel(ctx)
-	defer stop()
-	early := &sources{}
-	var enough atomic.Bool // the medium came, and can do alone
-	instance := make(chan error, 1)
-	go func() { instance <- p.readIMDS(imdsCtx, t, early, enough.Load) }()
-	err := <-medium
-	if err != nil || (wantsProxyAgent(s.env) && p.o.ProxyAgent != nil) {
-		stop()
-		if abandoned := <-instance; abandoned != nil {
-			p.o.Logger.Debug("the early read of IMDS was given up", zap.Error(abandoned))
+	go func() {
+		defer close(early.done)
+		early.err = p.readIMDS(imdsCtx, t, &early.sources, func() bool { return m.enough(p) })
+	}()
+	defer func() { stop(); <-early.done }()
+
+	select {
+	case <-ctx.Done():
+		return ended("provision.Collect", "", ctx.Err())
+	case <-m.done:
+	case <-early.done:
+		if early.err != nil && !errors.Is(early.err, imds.ErrNoAnswer) {
+			return early.err
 		}
-		if err != nil {
-			return err
-		}
+	}
+	select {
+	case <-ctx.Done():
+		return ended("provision.Collect", "", ctx.Err())
+	case <-m.done:
+	}
+	if m.err != nil {
+		return m.err
+	}
+	s.env = m.env
+	if wantsProxyAgent(m.env) && p.o.ProxyAgent != nil {
+		stop() // what was read before the agent does not count
+		<-early.done
 		return p.readIMDSAfter(ctx, t, s)
 	}
-	if complete(s.env) {
-		enough.Store(true)
-		timer := time.AfterFunc(silentTime, stop)
-		defer timer.Stop()
+	<-early.done
+	s.inst, s.imdsSeen, s.notes = early.inst, early.imdsSeen, append(s.notes, early.notes...)
+	if errors.Is(early.err, imds.ErrNoAnswer) && p.complete(s.env) {
+		s.notes = append(s.notes, noteMediumAlone)
+		return nil
 	}
-	err = <-instance
-	s.inst, s.notes = early.inst, append(s.notes, early.notes...)
-	return err
+	return early.err
 }
 
-func (p *Provisioner) readMedium(ctx context.Context, t *timeline, s *sources, missed func()) error {
-	return t.step(ctx, StepMedium, func(ctx context.Context) (string, error) {
-		env, err := p.o.Medium.Read(ctx, missed)
+// earlyRead is a read of IMDS beside the medium's; it is there when done is closed.
+type earlyRead struct {
+	sources
+	done chan struct{}
+	err  error
+}
+
+func (p *Provisioner) readMedium(ctx context.Context, t *timeline, missed func()) (env *ovf.Environment, err error) {
+	err = t.step(ctx, StepMedium, func(ctx context.Context) (string, error) {
+		var err error
+		env, err = p.o.Medium.Read(ctx, missed)
 		if errors.Is(err, azprov.ErrNotFound) {
+			env = nil
 			return "none", nil
 		}
 		if err != nil {
 			return "", err
 		}
-		s.env = env
 		return "ovf-env.xml read", nil
 	})
+	return env, err
 }
 
 func wantsProxyAgent(env *ovf.Environment) bool {
@@ -190,89 +226,55 @@ func (p *Provisioner) readIMDSAfter(ctx context.Context, t *timeline, s *sources
 			return err
 		}
 	}
-	alone := complete(s.env)
+	// Silence is taken for absence only where IMDS has not answered before.
+	alone := p.complete(s.env) && !s.imdsSeen
 	return p.readIMDS(ctx, t, s, func() bool { return alone })
 }
+
+const noteMediumAlone = "IMDS did not answer; the medium alone was used"
 
 // readIMDS fills s.inst. It leaves it nil, without an error, if nothing ever answered
 // and the medium can do alone.
 func (p *Provisioner) readIMDS(ctx context.Context, t *timeline, s *sources, alone func() bool) error {
 	return t.step(ctx, StepIMDS, func(ctx context.Context) (string, error) {
-		options := &imds.GetInstanceOptions{}
-		if alone() {
-			options.SilentAttempts, options.SilentTime = silentAttempts, silentTime
-		}
-		resp, err := p.o.IMDS.GetInstance(ctx, options)
+		resp, err := p.o.IMDS.GetInstance(ctx, &imds.GetInstanceOptions{
+			SilentAttempts: silentAttempts, SilentTime: silence(ctx), SilentWhile: alone,
+		})
 		if err == nil {
-			s.inst = &resp
+			s.inst, s.imdsSeen = &resp, true
 			return "api-version " + resp.APIVersion, nil
 		}
-		if alone() && neverAnswered(err) {
-			s.notes = append(s.notes, "IMDS did not answer; the medium alone was used")
+		if errors.Is(err, imds.ErrNoAnswer) && alone() && ctx.Err() == nil {
+			s.notes = append(s.notes, noteMediumAlone)
 			return "no answer; the medium is enough", nil
 		}
 		return "", err
 	})
 }
 
-// neverAnswered reports whether the read ended, or was stopped, without any answer.
-func neverAnswered(err error) bool {
-	var e *azprov.Error
-	return errors.As(err, &e) && e.Status == 0 && e.Attempts > 0 && errors.Is(err, azprov.ErrNetwork) &&
-		(e.Kind == azprov.KindNetwork || e.Kind == azprov.KindCanceled)
+// silence is how long IMDS may stay silent: less than usual if the caller's deadline is
+// near, for there must be time to apply and to report.
+func silence(ctx context.Context) time.Duration {
+	if deadline, has := ctx.Deadline(); has {
+		return min(silentTime, max(time.Until(deadline)/2, time.Second))
+	}
+	return silentTime
 }
 
 // complete reports whether a medium gives a user with a way to log in.
-func complete(env *ovf.Environment) bool {
-	return env != nil && env.UserName != "" && (env.UserPassword.Len() > 0 || len(env.PublicKeys) > 0)
-}
-
-func (p *Provisioner) preprovision(ctx context.Context, t *timeline, s *sources) error {
-	s.pps = ppsType(s)
-	if s.pps == imds.PPSTypeNone {
-		return nil
+func (p *Provisioner) complete(env *ovf.Environment) bool {
+	if env == nil || env.UserName == "" {
+		return false
 	}
-	return t.step(ctx, StepPreprovision, func(ctx context.Context) (string, error) {
-		if p.o.Preprovision == nil {
-			return "", &azprov.Error{
-				Op: "provision.Collect", Kind: azprov.KindInternal,
-				Message: "the VM waits in a pre-provisioning pool (" + string(s.pps) + ") and no Preprovisioner is configured",
-				Hint:    "set Options.Preprovision, or keep this image out of such pools",
-			}
-		}
-		env, err := p.o.Preprovision.Preprovision(ctx, s.pps)
-		if err != nil {
-			return "", err
-		}
-		s.env, s.envFrom, s.inst = env, SourceReprovision, nil
-		return "the owner's data has come", p.readIMDSAfter(ctx, t, s)
+	return env.UserPassword.Len() > 0 || slices.ContainsFunc(env.PublicKeys, func(key ovf.PublicKey) bool {
+		return usableKey(key) || (key.Fingerprint != "" && p.o.Keys != nil)
 	})
 }
 
-// ppsType is Savable, then PreprovisionedOSDisk, then Running, whoever of medium and
-// IMDS says so (cloud-init's order).
-func ppsType(s *sources) imds.PPSType {
-	var fromOVF, fromIMDS imds.PPSType
-	if s.env != nil {
-		fromOVF = imds.PPSType(s.env.Platform.PreprovisionedVMType)
-		if fromOVF == "" && s.env.Platform.PreprovisionedVM == azprov.SwitchOn {
-			fromOVF = imds.PPSTypeRunning
-		}
-	}
-	if s.inst != nil {
-		fromIMDS = s.inst.Extended.Compute.PPSType
-	}
-	for _, kind := range []imds.PPSType{imds.PPSTypeSavable, imds.PPSTypePreprovisionedOSDisk, imds.PPSTypeRunning} {
-		if fromOVF == kind || fromIMDS == kind {
-			return kind
-		}
-	}
-	for _, word := range []imds.PPSType{fromOVF, fromIMDS} {
-		if word != "" && word != imds.PPSTypeNone {
-			s.notes = append(s.notes, "unknown pre-provisioning type "+strconv.Quote(azprov.OneLine(string(word)))+" taken as None")
-		}
-	}
-	return imds.PPSTypeNone
+// usableKey reports whether the key's value will do without its fingerprint.
+func usableKey(key ovf.PublicKey) bool {
+	_, ok := imds.PublicKey{KeyData: key.Value}.OpenSSH()
+	return ok
 }
 
 func (p *Provisioner) resolveKeys(ctx context.Context, t *timeline, s *sources) error {
@@ -299,7 +301,7 @@ func unresolved(s *sources) []string {
 	}
 	var wanted []string
 	for _, key := range s.env.PublicKeys {
-		if key.Value == "" && key.Fingerprint != "" {
+		if !usableKey(key) && key.Fingerprint != "" {
 			wanted = append(wanted, key.Thumbprint())
 		}
 	}

@@ -33,7 +33,7 @@ func fabric(ctx context.Context) (*emulator.Fabric, *provision.Options, func()) 
 	if err != nil {
 		panic(err)
 	}
-	options := &provision.Options{IMDS: metadata, WireServer: wire, Sysfs: f.DMI()}
+	options := &provision.Options{IMDS: metadata, WireServer: wire, Sysfs: f.DMI(), StateDir: provision.NoStateDir}
 	if medium, ok := f.Medium(); ok {
 		options.Medium = provision.MediumFS(medium)
 	}

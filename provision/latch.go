@@ -1,9 +1,10 @@
 package provision
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,32 +31,38 @@ func PossibleReportStateValues() []ReportState {
 	return []ReportState{ReportNone, ReportInProgress, ReportReady, ReportFailed}
 }
 
-// bootIDFile identifies the boot on Linux.
-const bootIDFile = "/proc/sys/kernel/random/boot_id"
-
-// maxLatch is far more than a latch file has.
-const maxLatch = 4 << 10
+const (
+	// bootIDFile identifies the boot on Linux.
+	bootIDFile = "/proc/sys/kernel/random/boot_id"
+	// maxLatch is far more than a latch file has.
+	maxLatch = 4 << 10
+	// lockPause is how often a lock that somebody else holds is tried.
+	lockPause = 100 * time.Millisecond
+)
 
 // latched is a terminal report that the platform has accepted.
 type latched struct {
 	State      ReportState `json:"state"`
 	AcceptedAt time.Time   `json:"acceptedAt"`
-	VMID       azprov.VMID `json:"vmId"`
-	BootID     string      `json:"bootId"`
+	// VMID is zero if the machine did not know its id at that moment; the entry then
+	// counts for any id.
+	VMID   azprov.VMID `json:"vmId"`
+	BootID string      `json:"bootId"`
 }
 
-// latch remembers terminal reports, per VM and boot: in a file, so that it holds
-// across the processes of one boot, or in memory.
+// latch remembers terminal reports, per VM and boot: in files, so that it holds across
+// the processes of one boot, or in memory.
 type latch struct {
-	dir    string
+	dir    string // empty: memory alone
 	bootID string
 
+	turn   chan struct{} // one report at a time in this process
 	mu     sync.Mutex
-	memory map[azprov.VMID]latched
+	memory []latched
 }
 
 func newLatch(dir, bootID string) *latch {
-	return &latch{dir: dir, bootID: bootID, memory: map[azprov.VMID]latched{}}
+	return &latch{dir: dir, bootID: bootID, turn: make(chan struct{}, 1)}
 }
 
 // boot returns the boot id; empty where there is none, and then a state directory
@@ -71,52 +78,118 @@ func (l *latch) boot() string {
 	return strings.TrimSpace(string(b))
 }
 
-func (l *latch) path(id azprov.VMID) string {
-	return filepath.Join(l.dir, "report-"+id.String()+".json")
+// canonical is the one of an id's two byte orders that names its file.
+func canonical(id azprov.VMID) azprov.VMID {
+	if swapped := id.Swapped(); bytes.Compare(swapped[:], id[:]) < 0 {
+		return swapped
+	}
+	return id
 }
 
-// load returns the terminal report of this VM and boot; its State is None without
-// one. A file of another boot counts for nothing.
+func (l *latch) path(id azprov.VMID) string {
+	return filepath.Join(l.dir, "report-"+canonical(id).String()+".json")
+}
+
+// lock lets one report at a time look at the latch, post, and write it, in this and in
+// other processes. The warning says why other processes are not kept out; err is the
+// context's.
+func (l *latch) lock(ctx context.Context) (unlock func(), warning string, err error) {
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, "", ctx.Err()
+	}
+	free := func() { <-l.turn }
+	if l.dir == "" {
+		return free, "", nil
+	}
+	f, openErr := l.openLock()
+	if openErr != nil {
+		return free, l.fail(l.dir, "cannot be locked", openErr).Error(), nil
+	}
+	unlock = func() { _ = f.Close(); free() } // closing gives up the lock
+	for {
+		locked, lockErr := tryLock(f)
+		switch {
+		case lockErr != nil:
+			return unlock, l.fail(l.dir, "cannot be locked", lockErr).Error(), nil
+		case locked:
+			return unlock, "", nil
+		}
+		timer := time.NewTimer(lockPause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			unlock()
+			return nil, "", ctx.Err()
+		}
+	}
+}
+
+func (l *latch) openLock() (*os.File, error) {
+	if err := os.MkdirAll(l.dir, 0o700); err != nil {
+		return nil, err
+	}
+	return openLockFile(filepath.Join(l.dir, "report.lock"))
+}
+
+// load returns the terminal report of this VM and boot; its State is None without one.
+// An entry of another boot counts for nothing.
 func (l *latch) load(id azprov.VMID) (latched, error) {
+	entries, err := l.files()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if known, ok := l.memory[id]; ok {
-		return known, nil
+	boot := l.boot()
+	for _, known := range append(entries, l.memory...) {
+		sameVM := known.VMID.IsZero() || id.IsZero() || known.VMID.Same(id)
+		if known.BootID == boot && sameVM {
+			return known, nil
+		}
 	}
-	none := latched{State: ReportNone}
+	return latched{State: ReportNone}, err
+}
+
+// files reads all entries of the directory: a machine has one or two.
+func (l *latch) files() ([]latched, error) {
 	if l.dir == "" {
-		return none, nil
+		return nil, nil
 	}
-	info, err := os.Lstat(l.path(id))
-	if errors.Is(err, fs.ErrNotExist) {
-		return none, nil
+	paths, _ := filepath.Glob(filepath.Join(l.dir, "report-*.json")) // the pattern is right
+	var entries []latched
+	var damaged error
+	for _, path := range paths {
+		known, err := readLatch(path)
+		if err != nil {
+			damaged = l.fail(path, "cannot be read, and counts for nothing", err)
+			continue
+		}
+		entries = append(entries, known)
 	}
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxLatch) {
-		err = errors.New("not a small regular file")
-	}
-	var b []byte
-	if err == nil {
-		b, err = os.ReadFile(l.path(id))
-	}
-	var known latched
-	if err == nil {
-		err = json.Unmarshal(b, &known)
-	}
+	return entries, damaged
+}
+
+func readLatch(path string) (known latched, err error) {
+	info, err := os.Lstat(path)
 	if err != nil {
-		return none, l.fail(id, "cannot be read", err)
+		return known, err
 	}
-	if known.BootID != l.boot() || !known.VMID.Same(id) && known.VMID != id {
-		return none, nil
+	if !info.Mode().IsRegular() || info.Size() > maxLatch {
+		return known, errors.New("not a small regular file")
 	}
-	return known, nil
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return known, err
+	}
+	return known, json.Unmarshal(b, &known)
 }
 
 // store keeps a terminal report. The memory has it even if the file cannot be written.
 func (l *latch) store(id azprov.VMID, state ReportState, at time.Time) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	entry := latched{State: state, AcceptedAt: at, VMID: id, BootID: l.boot()}
-	l.memory[id] = entry
+	l.mu.Lock()
+	l.memory = append(l.memory, entry)
+	l.mu.Unlock()
 	if l.dir == "" {
 		return nil
 	}
@@ -128,14 +201,14 @@ func (l *latch) store(id azprov.VMID, state ReportState, at time.Time) error {
 		err = atomicfile.Write(l.path(id), append(b, '\n'))
 	}
 	if err != nil {
-		return l.fail(id, "cannot be written", err)
+		return l.fail(l.path(id), "cannot be written", err)
 	}
 	return nil
 }
 
-func (l *latch) fail(id azprov.VMID, message string, err error) error {
+func (l *latch) fail(path, message string, err error) error {
 	return &azprov.Error{
-		Op: "provision.Report", Target: l.path(id), Kind: azprov.KindInternal, Message: "the state file " + message, Last: err,
-		Hint: "name a state directory that this user can write",
+		Op: "provision.Report", Target: path, Kind: azprov.KindInternal, Message: "the state " + message, Last: err,
+		Hint: "without it, another process of this boot could report something else: name a state directory that this user can write",
 	}
 }

@@ -273,7 +273,10 @@ func TestPPSType(t *testing.T) {
 		{"Savable beats the OS disk", azprov.SwitchOff, "PreprovisionedOSDisk", "Savable", imds.PPSTypeSavable, 0},
 		{"the OS disk beats Running", azprov.SwitchOn, "Running", "PreprovisionedOSDisk", imds.PPSTypePreprovisionedOSDisk, 0},
 		{"Unknown of IMDS", azprov.SwitchOff, "", "Unknown", imds.PPSTypeNone, 1},
+		{"Savable beside an unknown word", azprov.SwitchOff, "Savable", "Future", imds.PPSTypeSavable, 1},
 		{"another case is another word", azprov.SwitchOff, "running", "", imds.PPSTypeNone, 1},
+		{"the switch counts beside an unknown word", azprov.SwitchOn, "running", "None", imds.PPSTypeRunning, 1},
+		{"the switch counts beside None", azprov.SwitchOn, "None", "None", imds.PPSTypeRunning, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -35,6 +36,9 @@ const (
 	DefaultFailureTimeout = 2 * time.Minute
 	// DefaultStateDir holds the latch. It is on a file system that a reboot empties.
 	DefaultStateDir = "/run/azprov"
+	// NoStateDir as Options.StateDir keeps the latch in memory: for tests, and for
+	// reports to a platform that is not this machine's.
+	NoStateDir = "-"
 )
 
 // Options configures a [Provisioner]. The zero value is for a VM on Azure whose
@@ -77,10 +81,12 @@ type Options struct {
 	AgentName string
 	// HealthFormat is tried first, [wireserver.HealthFormatXML] if empty.
 	HealthFormat wireserver.HealthFormat
-	// FailureTimeout bounds a failure report, [DefaultFailureTimeout] if zero.
+	// FailureTimeout bounds a failure report without a deadline of its own,
+	// [DefaultFailureTimeout] if zero.
 	FailureTimeout time.Duration
 	// StateDir holds the latch that keeps reports from contradicting each other
-	// across processes. Empty keeps it in memory.
+	// across processes: [DefaultStateDir] if empty, none for [NoStateDir]. A directory
+	// that cannot be used is a warning: the report matters more.
 	StateDir string
 	// BootID distinguishes boots in the latch; empty reads the kernel's.
 	BootID string
@@ -115,6 +121,12 @@ func New(options *Options) (*Provisioner, error) {
 			Message: "unknown ConfigOrder " + azprov.OneLine(string(o.ConfigOrder)),
 		}
 	}
+	if o.HealthFormat != "" && !slices.Contains(wireserver.PossibleHealthFormatValues(), o.HealthFormat) {
+		return nil, &azprov.Error{
+			Op: "provision.New", Kind: azprov.KindInternal,
+			Message: "unknown HealthFormat " + azprov.OneLine(string(o.HealthFormat)),
+		}
+	}
 	var err error
 	if o.IMDS == nil {
 		if o.IMDS, err = imds.NewClient(&imds.ClientOptions{Logger: o.Logger, WaitForProxyAgent: o.ProxyAgent}); err != nil {
@@ -141,6 +153,12 @@ func New(options *Options) (*Provisioner, error) {
 	}
 	if o.FailureTimeout <= 0 {
 		o.FailureTimeout = DefaultFailureTimeout
+	}
+	switch o.StateDir {
+	case "":
+		o.StateDir = DefaultStateDir
+	case NoStateDir:
+		o.StateDir = ""
 	}
 	return &Provisioner{o: o, latch: newLatch(o.StateDir, o.BootID)}, nil
 }

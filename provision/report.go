@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/goalstate"
 	"github.com/azprov/azprov/imds"
@@ -17,6 +15,10 @@ import (
 // ErrContradiction is in the tree of the error that refuses a terminal report
 // because another one was accepted before it.
 var ErrContradiction = errors.New("provision: the platform was told otherwise before")
+
+// hostTimeout bounds the host channel, a file on this machine: it must not cost the
+// report that goes over the network.
+const hostTimeout = 10 * time.Second
 
 // reasonUnknown is cloud-init's reason for a failure that has none of its own.
 const reasonUnknown = "unhandled exception"
@@ -57,8 +59,10 @@ type ReportResult struct {
 // posted, because the host collects it then, and is replaced by a failure if the
 // wire server definitely refuses; a failure's record is written first.
 //
-// Without a deadline in ctx the budget is the wire server client's: 20 minutes, and
-// Options.FailureTimeout for a failure.
+// Reports of several goroutines and processes that share a state directory are made
+// one after the other. Without a deadline in ctx the budget is the wire server
+// client's: 20 minutes, and Options.FailureTimeout for a failure; waiting for another
+// report counts.
 //
 // Errors: those of [wireserver.Client.ReportHealth]; Internal for a contradiction.
 func (p *Provisioner) Report(ctx context.Context, outcome Outcome) (ReportResult, error) {
@@ -70,8 +74,21 @@ func (p *Provisioner) Report(ctx context.Context, outcome Outcome) (ReportResult
 			Message: "unknown state " + azprov.OneLine(string(outcome.State)),
 		}
 	}
-	known, err := p.latch.load(outcome.VMID)
+	if _, has := ctx.Deadline(); !has && outcome.State == ReportFailed {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.o.FailureTimeout)
+		defer cancel()
+	}
+	unlock, warning, err := p.latch.lock(ctx)
+	if err != nil {
+		return none, ended("provision.Report", "another report is being made", err)
+	}
+	defer unlock()
 	var warnings []string
+	if warning != "" {
+		warnings = append(warnings, warning)
+	}
+	known, err := p.latch.load(outcome.VMID)
 	if err != nil {
 		warnings = append(warnings, err.Error()) // a report matters more than its latch
 	}
@@ -86,42 +103,33 @@ func (p *Provisioner) Report(ctx context.Context, outcome Outcome) (ReportResult
 		}
 	case ReportNone, ReportInProgress:
 	}
-	if outcome.State == ReportInProgress {
-		resp, err := p.o.WireServer.ReportHealth(ctx, health, &wireserver.ReportHealthOptions{Format: p.o.HealthFormat})
-		if err != nil {
-			return none, err
-		}
-		return accepted(outcome.State, resp, warnings), nil
-	}
 	return p.send(ctx, outcome, health, warnings)
 }
 
-// send posts a terminal report, with the host channel around it and the latch after.
+// send posts a report, with the host channel around a terminal one and the latch after.
 func (p *Provisioner) send(ctx context.Context, outcome Outcome, health wireserver.HealthReport, warnings []string) (ReportResult, error) {
-	text := health.Description
-	if outcome.State == ReportReady {
-		text = p.record(outcome)
+	options := &wireserver.ReportHealthOptions{Format: p.o.HealthFormat}
+	switch outcome.State {
+	case ReportReady: // at the last moment: the host collects it when it sees the report
+		options.BeforePost = func(ctx context.Context) { warnings = p.tellHost(ctx, p.record(outcome), warnings) }
+	case ReportFailed: // first: there may be no network
+		warnings = p.tellHost(ctx, health.Description, warnings)
+	case ReportNone, ReportInProgress:
 	}
-	if outcome.State == ReportFailed {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, p.o.FailureTimeout)
-		defer cancel()
-	}
-	warnings = p.tellHost(ctx, text, warnings)
-	resp, err := p.o.WireServer.ReportHealth(ctx, health, &wireserver.ReportHealthOptions{Format: p.o.HealthFormat})
+	resp, err := p.o.WireServer.ReportHealth(ctx, health, options)
 	if err != nil {
 		if outcome.State == ReportReady && refused(err) {
 			outcome.State, outcome.Err = ReportFailed, err
-			p.tellHost(ctx, p.record(outcome), nil)
+			warnings = p.tellHost(ctx, p.record(outcome), warnings)
 		}
 		return ReportResult{State: ReportNone, Warnings: warnings}, err
 	}
 	result := accepted(outcome.State, resp, warnings)
+	if outcome.State == ReportInProgress {
+		return result, nil
+	}
 	if err := p.latch.store(outcome.VMID, result.State, result.AcceptedAt); err != nil {
 		result.Warnings = append(result.Warnings, err.Error())
-	}
-	for _, warning := range result.Warnings {
-		p.o.Logger.Warn("report", zap.String("warning", warning))
 	}
 	return result, nil
 }
@@ -147,7 +155,7 @@ func (p *Provisioner) tellHost(ctx context.Context, text string, warnings []stri
 	if p.o.Host == nil {
 		return warnings
 	}
-	if err := p.o.Host.WriteReport(ctx, text); err != nil {
+	if err := within(ctx, hostTimeout, func(ctx context.Context) error { return p.o.Host.WriteReport(ctx, text) }); err != nil {
 		warnings = append(warnings, "the host channel: "+err.Error())
 	}
 	return warnings
@@ -184,7 +192,10 @@ func (p *Provisioner) health(outcome *Outcome) (wireserver.HealthReport, bool) {
 func (p *Provisioner) record(outcome Outcome) string {
 	now := time.Now().UTC().Format("2006-01-02T15:04:05.000000-07:00")
 	agent := azprov.Detail{Key: "agent", Value: p.o.AgentName}
-	id := azprov.Detail{Key: "vm_id", Value: outcome.VMID.String()}
+	id := azprov.Detail{Key: "vm_id", Value: "unknown"}
+	if !outcome.VMID.IsZero() {
+		id.Value = outcome.VMID.String()
+	}
 	stamp := azprov.Detail{Key: "timestamp", Value: now}
 	if outcome.State == ReportReady {
 		return record.Encode([]azprov.Detail{{Key: "result", Value: "success"}, agent, stamp, id}, record.QuoteSingle)

@@ -2,16 +2,19 @@ package provision
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/azprov/azprov"
 )
 
 // networkDownTimeout bounds the undoing of Network.Up: nothing waits for it but the
 // end of the run.
 const networkDownTimeout = 30 * time.Second
+
+// ejectTimeout is what a drive may take; the report does not wait for a stuck one.
+const ejectTimeout = 30 * time.Second
 
 // Result is what a run did, as far as it came.
 type Result struct {
@@ -38,13 +41,13 @@ func Run(ctx context.Context, options *Options) (Result, error) {
 // Options.Apply returned nil and the platform accepted the report.
 //
 // If a step fails the platform is told so, unless the machine is none of Azure's or
-// the caller canceled; the failure report has Options.FailureTimeout, ctx's end or
-// not. The error is that of the step; Result holds all that is known in either case.
+// the caller canceled ctx; the failure report has Options.FailureTimeout, even if it
+// was ctx's deadline that ended the step. The error is that of the step; Result holds all that is known in either case.
 func (p *Provisioner) Run(ctx context.Context) (Result, error) {
 	t := p.newTimeline()
 	result := Result{Report: ReportResult{State: ReportNone}}
-	defer p.networkDown(ctx)
 	machine, err := p.collect(ctx, t)
+	defer p.networkDown(ctx, t)
 	result.Machine = machine
 	if err == nil {
 		err = p.apply(ctx, t, machine)
@@ -52,8 +55,10 @@ func (p *Provisioner) Run(ctx context.Context) (Result, error) {
 	if err == nil {
 		p.eject(ctx, t)
 		err = p.reportStep(ctx, t, &result, outcomeOf(machine, nil))
-	} else if worthReporting(err) {
-		result.ReportErr = p.reportStep(context.WithoutCancel(ctx), t, &result, outcomeOf(machine, err))
+	} else if worthReporting(ctx, err) {
+		failing, stop := untilCanceled(ctx)
+		result.ReportErr = p.reportStep(failing, t, &result, outcomeOf(machine, err))
+		stop()
 	}
 	result.Timeline = t.list()
 	return result, err
@@ -71,10 +76,21 @@ func outcomeOf(machine *Machine, err error) Outcome {
 }
 
 // worthReporting: a machine that is none of Azure's has nobody to tell, and a caller
-// who canceled may mean to go on later.
-func worthReporting(err error) bool {
-	kind := azprov.KindOf(err)
-	return kind != azprov.KindNotAzure && kind != azprov.KindCanceled
+// who canceled may mean to go on later, whatever the step made of it.
+func worthReporting(ctx context.Context, err error) bool {
+	return !errors.Is(err, errNotAzure) && !errors.Is(ctx.Err(), context.Canceled)
+}
+
+// untilCanceled returns a context that outlives ctx's deadline, because the platform
+// must hear of a failure for want of time too, but not its cancellation.
+func untilCanceled(ctx context.Context) (context.Context, context.CancelFunc) {
+	free, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			cancel()
+		}
+	})
+	return free, func() { stop(); cancel() }
 }
 
 func (p *Provisioner) apply(ctx context.Context, t *timeline, m *Machine) error {
@@ -91,7 +107,9 @@ func (p *Provisioner) eject(ctx context.Context, t *timeline) {
 	if _, none := p.o.Medium.(noMedium); none {
 		return
 	}
-	_ = t.step(ctx, StepEject, func(ctx context.Context) (string, error) { return "", p.o.Medium.Eject(ctx) })
+	_ = t.step(ctx, StepEject, func(ctx context.Context) (string, error) {
+		return "", within(ctx, ejectTimeout, p.o.Medium.Eject)
+	})
 }
 
 func (p *Provisioner) reportStep(ctx context.Context, t *timeline, result *Result, outcome Outcome) error {
@@ -108,8 +126,9 @@ func (p *Provisioner) reportStep(ctx context.Context, t *timeline, result *Resul
 	})
 }
 
-func (p *Provisioner) networkDown(ctx context.Context) {
-	if p.o.Network == nil {
+// networkDown undoes networkUp, if that was reached.
+func (p *Provisioner) networkDown(ctx context.Context, t *timeline) {
+	if !slices.ContainsFunc(t.list(), func(s Step) bool { return s.Name == StepNetwork }) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), networkDownTimeout)

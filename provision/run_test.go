@@ -44,7 +44,7 @@ func newRig(t *testing.T, scenario emulator.Scenario) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := &provision.Options{IMDS: i, WireServer: w, Sysfs: f.DMI(), BootID: "boot-1"}
+	options := &provision.Options{IMDS: i, WireServer: w, Sysfs: f.DMI(), StateDir: provision.NoStateDir, BootID: "boot-1"}
 	if medium, ok := f.Medium(); ok {
 		options.Medium = provision.MediumFS(medium)
 	}
@@ -199,6 +199,82 @@ func TestCancelReportsNothing(t *testing.T) {
 		time.AfterFunc(5*time.Second, cancel)
 		result, err := provision.Run(ctx, r.options)
 		if azprov.KindOf(err) != azprov.KindCanceled || result.Report.State != provision.ReportNone || len(r.fabric.Reports()) != 0 {
+			t.Errorf("%v, %+v", err, result.Report)
+		}
+	})
+}
+
+func TestWhoCancelsIsNotReported(t *testing.T) {
+	for name, fail := range map[string]error{
+		"the context's error":  context.Canceled,
+		"what a program says":  errors.New("signal: killed"),
+		"an error of our kind": &azprov.Error{Op: "x", Kind: azprov.KindTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, lookup(t, "linux-vm"))
+				ctx, cancel := context.WithCancel(t.Context())
+				r.options.Apply = func(context.Context, *provision.Machine) error { cancel(); return fail }
+				result, err := provision.Run(ctx, r.options)
+				if !errors.Is(err, fail) || result.Report.State != provision.ReportNone || len(r.fabric.Reports()) != 0 {
+					t.Errorf("%v, %+v", err, result.Report)
+				}
+			})
+		})
+	}
+}
+
+func TestWhoDoesNotCancelIsReported(t *testing.T) {
+	redirect := func(s *emulator.Scenario) { s.IMDS.Faults = []emulator.Fault{{Status: 302, Always: true}} }
+	for _, row := range []struct {
+		name   string
+		change func(*emulator.Scenario)
+		apply  error
+	}{
+		{"Apply says canceled, and nobody did", nil, context.Canceled},
+		{"Apply says not Azure", nil, &azprov.Error{Op: "x", Kind: azprov.KindNotAzure}},
+		{"something else answers for IMDS", redirect, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := lookup(t, "linux-vm")
+				if row.change != nil {
+					row.change(&s)
+				}
+				r := newRig(t, s)
+				r.options.Apply = func(context.Context, *provision.Machine) error { return row.apply }
+				result, err := provision.Run(t.Context(), r.options)
+				if err == nil || result.Report.State != provision.ReportFailed || r.fabric.State() != emulator.StateFailed {
+					t.Errorf("%v, %+v", err, result.Report)
+				}
+			})
+		})
+	}
+}
+
+func TestCancelEndsTheReportOfAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := lookup(t, "bad-ovf")
+		s.WireServer.Absent = true
+		r := newRig(t, s)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		time.AfterFunc(10*time.Second, cancel)
+		start := time.Now()
+		result, err := provision.Run(ctx, r.options)
+		if took := time.Since(start); took > 10*time.Second || !errors.Is(err, azprov.ErrMalformed) || !errors.Is(result.ReportErr, azprov.ErrCanceled) {
+			t.Errorf("after %v: %v, %v", took, err, result.ReportErr)
+		}
+	})
+}
+
+func TestSilentIMDSLeavesTimeToReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "no-imds"))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		result, err := provision.Run(ctx, r.options)
+		if err != nil || result.Report.State != provision.ReportReady {
 			t.Errorf("%v, %+v", err, result.Report)
 		}
 	})

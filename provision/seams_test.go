@@ -42,6 +42,92 @@ func (m lateMedium) Read(ctx context.Context, missed func()) (*ovf.Environment, 
 
 func (lateMedium) Eject(context.Context) error { return errors.New("tray is stuck") }
 
+// deafMedium does not listen to its context; ejecting it hangs too.
+type deafMedium struct {
+	provision.Medium
+	read, eject time.Duration
+}
+
+func (m deafMedium) Read(ctx context.Context, missed func()) (*ovf.Environment, error) {
+	time.Sleep(m.read)
+	return m.Medium.Read(ctx, missed)
+}
+func (m deafMedium) Eject(context.Context) error { time.Sleep(m.eject); return nil }
+
+func TestDeafMedium(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		read, eject time.Duration
+		under       time.Duration
+		kind        azprov.Kind
+	}{
+		{"a read that hangs ends with the context", time.Hour, 0, 50 * time.Second, azprov.KindTimeout},
+		{"an eject that hangs does not hold up Ready", 0, time.Hour, 31 * time.Second, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, lookup(t, "linux-vm"))
+				r.options.Medium = deafMedium{r.options.Medium, row.read, row.eject}
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+				defer cancel()
+				start := time.Now()
+				result, err := provision.Run(ctx, r.options)
+				if took := time.Since(start); azprov.KindOf(err) != row.kind || took > row.under {
+					t.Errorf("%v after %v, %+v", err, took, result.Report)
+				}
+				time.Sleep(time.Hour) // what was left behind ends
+			})
+		})
+	}
+}
+
+func TestLateMediumAndIMDSInTrouble(t *testing.T) {
+	unwell := []emulator.Fault{{Status: 503, Times: 15}}
+	denied := []emulator.Fault{{Status: 403, Always: true}}
+	answered := []emulator.Fault{{Status: 410, Times: 2}, {Kind: emulator.FaultReset, Always: true}}
+	for _, row := range []struct {
+		name   string
+		faults []emulator.Fault
+		after  time.Duration
+		kind   azprov.Kind
+		under  time.Duration
+	}{
+		{"IMDS that answers is waited for", unwell, 2 * time.Second, "", 2 * time.Minute},
+		{"an answer, then silence, is no absence", answered, 2 * time.Second, azprov.KindTimeout, 6 * time.Minute},
+		{"a denial does not wait for the medium", denied, time.Hour, azprov.KindDenied, time.Second},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := lookup(t, "no-imds") // its medium is complete
+				s.IMDS.Absent, s.IMDS.Faults = false, row.faults
+				r := newRig(t, s)
+				medium, _ := r.fabric.Medium()
+				r.options.Medium = lateMedium{fsys: medium, after: row.after}
+				start := time.Now()
+				result, err := provision.Run(t.Context(), r.options)
+				if took := time.Since(start); azprov.KindOf(err) != row.kind || took > row.under {
+					t.Errorf("%v after %v, %+v", err, took, result.Report)
+				}
+				if err == nil && result.Machine.Sources[provision.FieldUserName] != provision.SourceIMDS {
+					t.Errorf("user from %s", result.Machine.Sources[provision.FieldUserName])
+				}
+			})
+		})
+	}
+}
+
+func TestCompleteMediumAfterIMDSGaveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "no-imds"))
+		medium, _ := r.fabric.Medium()
+		r.options.Medium = lateMedium{fsys: medium, after: 6 * time.Minute}
+		result, err := provision.Run(t.Context(), r.options)
+		if err != nil || result.Report.State != provision.ReportReady || len(result.Machine.Warnings) == 0 {
+			t.Errorf("%v, %+v", err, result.Report)
+		}
+	})
+}
+
 func TestLateMedium(t *testing.T) {
 	malformed := &azprov.Error{Op: "test", Kind: azprov.KindMalformed, Message: "scratched"}
 	for _, row := range []struct {
@@ -151,6 +237,33 @@ func TestPoolVM(t *testing.T) {
 			}
 		})
 	})
+	t.Run("a type that nobody knows is read again, and then taken as None", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := lookup(t, "linux-vm")
+			s.IMDS.PPSType = "Future"
+			r := newRig(t, s)
+			start := time.Now()
+			result, err := provision.Run(t.Context(), r.options)
+			if took := time.Since(start); err != nil || took < 4*time.Minute || took > 5*time.Minute || instanceReads(r.fabric) < 50 {
+				t.Fatalf("%v after %v and %d reads", err, took, instanceReads(r.fabric))
+			}
+			if result.Machine.PPSType != imds.PPSTypeNone || len(result.Machine.Warnings) != 1 {
+				t.Errorf("%s, %q", result.Machine.PPSType, result.Machine.Warnings)
+			}
+		})
+	})
+	t.Run("metadata that still shows the pool is stale", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := lookup(t, "linux-vm")
+			s.IMDS.PPSType = "Running"
+			r := newRig(t, s)
+			r.options.Preprovision = preprovisioner{environmentOf(t, r.fabric, func(*ovf.Environment) {})}
+			_, err := provision.Run(t.Context(), r.options)
+			if azprov.KindOf(err) != azprov.KindStale || !strings.Contains(r.fabric.Reports()[0].Description, "reason=invalid IMDS metadata for key=extended.compute.ppsType") {
+				t.Errorf("%v, %+v", err, r.fabric.Reports())
+			}
+		})
+	})
 	t.Run("the owner's document replaces the pool's", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, lookup(t, "linux-vm"))
@@ -182,6 +295,26 @@ func (r resolver) ResolveKeys(_ context.Context, thumbprints []string) (map[stri
 		}
 	}
 	return found, nil
+}
+
+func TestFingerprintsAloneAreNoWayIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := lookup(t, "no-imds")
+		s.IMDS.Absent = false
+		s.IMDS.Faults = []emulator.Fault{{Refuse: emulator.Duration(time.Minute)}}
+		r := newRig(t, s)
+		document, err := environmentOf(t, r.fabric, func(e *ovf.Environment) {
+			e.UserPassword, e.PublicKeys = azprov.Secret{}, []ovf.PublicKey{{Fingerprint: "ab:cd"}}
+		}).Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.options.Medium = provision.MediumFS(fstest.MapFS{"ovf-env.xml": {Data: document}})
+		result, err := provision.Run(t.Context(), r.options)
+		if err != nil || result.Machine.Sources[provision.FieldSSHKeys] != provision.SourceIMDS {
+			t.Errorf("IMDS was not waited for: %v", err)
+		}
+	})
 }
 
 func TestKeysByFingerprint(t *testing.T) {

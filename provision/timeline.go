@@ -59,7 +59,7 @@ func (s Step) MarshalJSON() ([]byte, error) {
 		Seconds float64  `json:"seconds"`
 		Note    string   `json:"note,omitempty"`
 		Error   string   `json:"error,omitempty"`
-	}{Step: s.Name, Start: s.Start.UTC().Format(time.RFC3339Nano), Seconds: s.Duration.Seconds(), Note: s.Note}
+	}{Step: s.Name, Start: s.Start.UTC().Format(time.RFC3339Nano), Seconds: s.Duration.Round(time.Microsecond).Seconds(), Note: s.Note}
 	if s.Err != nil {
 		doc.Error = azprov.OneLine(s.Err.Error())
 	}

@@ -95,10 +95,12 @@ func (a *app) checkGlobals(command *cobra.Command) error {
 // stateDir is where the latch is kept, empty for memory alone.
 func (a *app) stateDir(command *cobra.Command, emulated bool) string {
 	switch {
+	case command.Flags().Changed("state") && a.global.state == "":
+		return provision.NoStateDir
 	case command.Flags().Changed("state"):
 		return a.global.state
 	case emulated || a.global.wireServer.value != "":
-		return ""
+		return provision.NoStateDir
 	default:
 		return provision.DefaultStateDir
 	}
