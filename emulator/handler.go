@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -129,7 +130,7 @@ func (f *Fabric) acceptReport(resp *response, now time.Time) {
 	report := *resp.report
 	report.Time = now.UTC()
 	report.Description = f.journal.redactURI(report.Description)
-	if f.vm.state() == StateFailed && report.State == StateReady {
+	if report.State == StateReady && slices.ContainsFunc(f.vm.reports, func(r Report) bool { return r.State == StateFailed }) {
 		resp.verdicts = append(resp.verdicts, "Ready after Failed")
 	}
 	f.vm.reports = append(f.vm.reports, report)

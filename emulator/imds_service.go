@@ -37,7 +37,9 @@ func (v *vmState) imds(req *request) response {
 		return imdsJSON(object{"apiVersions": v.versions})
 	}
 	version := req.query.Get("api-version")
-	if resp, ok := v.versionRefusal(version); ok {
+	// Scheduled events have a version line of their own beside the instance's.
+	events := route == "scheduledevents" && slices.Contains(eventVersions, version)
+	if resp, ok := v.versionRefusal(version); ok && !events {
 		return resp
 	}
 	if route != "instance" {
@@ -47,6 +49,9 @@ func (v *vmState) imds(req *request) response {
 	}
 	return v.instance(req, rest, version)
 }
+
+// eventVersions is the version line of scheduled events.
+var eventVersions = []string{"2017-08-01", "2017-11-01", "2019-01-01", "2019-04-01", "2019-08-01", "2020-07-01"}
 
 // imdsRefusal is what the service checks before it looks at the path.
 func imdsRefusal(req *request) (response, bool) {

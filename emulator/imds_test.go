@@ -73,6 +73,7 @@ func TestIMDSAnswers(t *testing.T) {
 		{"no reprovision data", get, "/metadata/reprovisiondata?api-version=2019-06-01", []string{metadata}, 404, `={"error":"Not found"}`, ""},
 		{"no load balancer", get, "/metadata/loadbalancer?api-version=2020-10-01", []string{metadata}, 404, "Not found", ""},
 		{"no identity", get, "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=x", []string{metadata}, 404, "Not found", ""},
+		{"scheduled events have versions of their own", get, "/metadata/scheduledevents?api-version=2020-07-01", []string{metadata}, 404, "Not found", ""},
 		{"scheduled events take POST", "POST", "/metadata/scheduledevents?api-version=2023-11-15", []string{metadata}, 404, "Not found", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {

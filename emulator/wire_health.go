@@ -47,7 +47,7 @@ func (v *vmState) healthJSON(req *request) response {
 
 // judge decides on a report's contents; status is the answer to a good one.
 func judge(report goalstate.Health, format string, status int) response {
-	summary := &Report{SubStatus: string(report.SubStatus), Description: report.Description, Format: format}
+	summary := &Report{SubStatus: string(report.SubStatus), Description: shorten(report.Description, descriptionLimit), Format: format}
 	state, ok := reportState(report)
 	summary.State = state
 	resp := wireAnswer(status, nil)

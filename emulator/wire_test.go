@@ -186,8 +186,9 @@ func TestHealthReports(t *testing.T) {
 	}{
 		{goalstate.Health{State: "NotReady", SubStatus: "Provisioning", Description: "Starting"}, emulator.StateInProgress, ""},
 		{goalstate.Health{State: "NotReady", SubStatus: "ProvisioningFailed", Description: "result=error|reason=a <b>"}, emulator.StateFailed, ""},
+		{goalstate.Health{State: "NotReady", SubStatus: "Provisioning", Description: "Starting"}, emulator.StateInProgress, ""},
 		{goalstate.Health{State: "Ready"}, emulator.StateReady, "Ready after Failed"},
-		{goalstate.Health{State: "Ready"}, emulator.StateReady, ""},
+		{goalstate.Health{State: "Ready"}, emulator.StateReady, "Ready after Failed"},
 	} {
 		if status, body := report(t, f, g, row.health); status != http.StatusOK || body != "" {
 			t.Errorf("%+v: status %d, %q", row.health, status, body)
@@ -204,6 +205,7 @@ func TestHealthReports(t *testing.T) {
 	want := []emulator.Report{
 		{State: emulator.StateInProgress, SubStatus: "Provisioning", Description: "Starting", Format: "xml"},
 		{State: emulator.StateFailed, SubStatus: "ProvisioningFailed", Description: "result=error|reason=a <b>", Format: "xml"},
+		{State: emulator.StateInProgress, SubStatus: "Provisioning", Description: "Starting", Format: "xml"},
 		{State: emulator.StateReady, Format: "xml"},
 		{State: emulator.StateReady, Format: "xml"},
 		{State: emulator.StateFailed, SubStatus: "ProvisioningFailed", Description: "json", Format: "json"},

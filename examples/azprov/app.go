@@ -25,7 +25,9 @@ type app struct {
 	getenv func(string) string
 	// program is how the user calls the command.
 	program string
-	global  globalFlags
+	// told is when something was last said to be waited for.
+	told   time.Time
+	global globalFlags
 }
 
 // globalFlags are the flags that every verb has.
@@ -112,9 +114,10 @@ func (a *app) requireAzure(endpoint baseURL) error {
 }
 
 // tellRetry shows, for verbs without steps, that something is waited for: at attempts
-// 1, 2, 4, 8, …, so that minutes do not fill a console.
+// 1, 2, 4, 8, … and every 10 s, so that a console neither fills nor looks dead.
 func (a *app) tellRetry(e azprov.RetryEvent) {
-	if bits.OnesCount(uint(e.Attempt)) == 1 {
+	if bits.OnesCount(uint(e.Attempt)) == 1 || time.Since(a.told) >= waitingTime {
+		a.told = time.Now()
 		_, _ = fmt.Fprintf(a.err, "waiting: attempt %d: %s; again in %s\n", e.Attempt, azprov.OneLine(e.Err.Error()), short(e.Pause))
 	}
 }

@@ -20,14 +20,14 @@ type emulateFlags struct {
 	list             bool
 	listenIMDS       address
 	listenWireServer address
-	scenario         string
+	scenario         scenarioName
 	journal          string
 	dmi              string
 	medium           string
 }
 
 func (a *app) emulateCommand() *cobra.Command {
-	f := &emulateFlags{listenIMDS: address{loopback}, listenWireServer: address{loopback}}
+	f := &emulateFlags{listenIMDS: address{loopback}, listenWireServer: address{loopback}, scenario: scenarioName{emulator.DefaultScenario}}
 	command := &cobra.Command{
 		Use:   verbEmulate,
 		Short: "Play the platform: IMDS and wire server on two ports, until interrupted",
@@ -59,7 +59,7 @@ their owner alone.
 	flags.BoolVar(&f.list, "list", false, "list the scenarios, and serve nothing")
 	flags.Var(&f.listenIMDS, "listen-imds", "where IMDS listens; port 0 is any free one")
 	flags.Var(&f.listenWireServer, "listen-wireserver", "where the wire server listens")
-	flags.StringVar(&f.scenario, "scenario", emulator.DefaultScenario, "`NAME|FILE` of the scenario")
+	flags.Var(&f.scenario, "scenario", "the scenario")
 	flags.StringVar(&f.journal, "journal", "", "`FILE` to write every request to, as JSON lines; it is replaced")
 	flags.StringVar(&f.dmi, "dmi", "", "`DIR` to write the firmware's tables to, as a tree like /sys")
 	flags.StringVar(&f.medium, "medium", "", "`DIR` to write the provisioning medium's files to")
@@ -87,7 +87,7 @@ func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
 	if a.global.imds.value != "" || a.global.wireServer.value != "" {
 		return usagef("use --listen-imds and --listen-wireserver", "--imds and --wireserver name services to ask, and this verb serves")
 	}
-	scenario, err := a.scenario(f.scenario)
+	scenario, err := a.scenario(f.scenario.value)
 	if err != nil {
 		return err
 	}
@@ -154,6 +154,9 @@ func (a *app) explain(fabric *emulator.Fabric, server *emulator.Server, f *emula
 		command = append(command, "--allow-missing-custom-data")
 	}
 	a.remark("Scenario %s: %s\nProvision against it from a second shell:\n\n  %s\n", scenario.Name, scenario.Description, strings.Join(command, " "))
+	if !hasMedium && f.medium != "" {
+		a.remark("The scenario has no provisioning medium; nothing was written to %s.", f.medium)
+	}
 	if hasMedium && f.medium == "" {
 		a.remark("The scenario has a provisioning medium; --medium DIR writes its files, for --ovf.")
 	}

@@ -114,6 +114,7 @@ func checkJournal(t *testing.T, path string) {
 
 func TestEmulateWithoutMedium(t *testing.T) {
 	t.Parallel()
+	contains(t, startEmulate(t, "--scenario", "no-ovf", "--medium", t.TempDir()).stop(t).stderr, "has no provisioning medium")
 	e := startEmulate(t, "--scenario", "no-ovf", "--output", "json")
 	cli(t, "provision", "--imds", e.ready.IMDS, "--wireserver", e.ready.WireServer).want(t, exitDone)
 	if end := e.stop(t); end.stderr != "" {
@@ -197,7 +198,8 @@ func TestEmulateFailures(t *testing.T) {
 		{"no address", []string{"--listen-imds", "8001"}, exitUsage, "want HOST:PORT"},
 		{"services to ask", []string{"--imds", "http://127.0.0.1:1"}, exitUsage, "use --listen-imds"},
 		{"no such scenario", []string{"--scenario", "submarine"}, exitUsage, "known are linux-vm"},
-		{"a medium that is not there", []string{"--scenario", "no-ovf", "--medium", t.TempDir()}, exitUsage, "has no medium"},
+		{"an empty scenario", []string{"--scenario", ""}, exitUsage, "want the name of a scenario"},
+		{"a port that cannot be", []string{"--listen-imds", "127.0.0.1:99999"}, exitUsage, "want HOST:PORT"},
 		{"a journal in no directory", []string{"--journal", filepath.Join(t.TempDir(), "no", "journal")}, exitNotFound, "journal"},
 		{"a stray argument", []string{"linux-vm"}, exitUsage, `stray argument "linux-vm"`},
 	} {

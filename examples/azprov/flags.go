@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,9 +61,17 @@ func (u *baseURL) Set(s string) error {
 // for the placeholder.
 type scenarioName struct{ value string }
 
-func (n *scenarioName) String() string     { return n.value }
-func (n *scenarioName) Type() string       { return "NAME|FILE" }
-func (n *scenarioName) Set(s string) error { n.value = s; return nil }
+func (n *scenarioName) String() string { return n.value }
+func (n *scenarioName) Type() string   { return "NAME|FILE" }
+
+// Set takes what is not empty, as a shell variable may be.
+func (n *scenarioName) Set(s string) error {
+	if s == "" {
+		return usagef("azprov emulate --list names the scenarios", "want the name of a scenario or a file")
+	}
+	n.value = s
+	return nil
+}
 
 // address is a flag for an address to listen on.
 type address struct{ value string }
@@ -72,7 +81,11 @@ func (a *address) Type() string   { return "HOST:PORT" }
 
 // Set takes host and port; both may be empty.
 func (a *address) Set(s string) error {
-	if _, _, err := net.SplitHostPort(s); err != nil {
+	_, port, err := net.SplitHostPort(s)
+	if err == nil && port != "" {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
 		return usagef("", "want HOST:PORT, like 127.0.0.1:0 for a free port")
 	}
 	a.value = s

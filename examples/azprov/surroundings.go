@@ -26,7 +26,7 @@ func writeSurroundings(fabric *emulator.Fabric, f *emulateFlags) error {
 	}
 	medium, ok := fabric.Medium()
 	if !ok {
-		return usagef("leave out --medium", "the scenario %s has no medium", fabric.Scenario().Name)
+		return nil // which explain says
 	}
 	if err := os.MkdirAll(f.medium, 0o700); err != nil {
 		return fileError("emulate", f.medium, err)

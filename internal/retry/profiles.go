@@ -14,9 +14,11 @@ const (
 		"or configure a waiter for it"
 	hintRedirect = "something other than Azure answered: look for a captive portal or a proxy in the path"
 	hintNetwork  = "check that the interface is up, has its address by DHCP, and has a route to the service"
+	hintRefused  = "nothing listens there: check the endpoint, and that its route leads over the primary interface"
+	hintNoWire   = "what answers there does not know this path: it is no wire server"
 	hintBusy     = "another program on this VM may be using up its share of requests"
 	hintHost     = "the platform's service is not well; try again later"
-	hintRequest  = "the service does not take this request; check path, api-version and format"
+	hintRequest  = "the service does not take this request: check path, api-version and format (a leaf of IMDS needs text)"
 	hintMissing  = "check the path and the api-version"
 )
 
@@ -41,7 +43,7 @@ var (
 // transportRules treats every failure without an answer alike: during a boot the
 // network may still be coming up.
 var transportRules = map[Class]Rule{
-	ClassConnect:     network,
+	ClassConnect:     {Kind: azprov.KindNetwork, Retry: true, Hint: hintRefused},
 	ClassUnreachable: network,
 	ClassBroken:      network,
 	ClassTimeout:     {Kind: azprov.KindNetwork, Retry: true, Hint: hintNetwork},
@@ -121,7 +123,7 @@ func WireServer() *Profile {
 			400: badRequest,
 			401: unauthenticated,
 			403: denied,
-			404: notFound,
+			404: {Kind: azprov.KindNotFound, Hint: hintNoWire},
 			408: unwell,
 			410: stale,
 			421: misdirected,
@@ -137,7 +139,7 @@ func WireServer() *Profile {
 		ClientError: badRequest,
 		ServerError: broken,
 		Transport: map[Class]Rule{
-			ClassConnect: network,
+			ClassConnect: {Kind: azprov.KindNetwork, Retry: true, Hint: hintRefused},
 			// The NIC is gone or the VM was put to sleep (cloud-init stops at once);
 			// ten tries, most of a minute, bridge a link that flaps or comes up late.
 			ClassUnreachable: {Kind: azprov.KindNetwork, Retry: true, Limit: 10, Hint: hintNetwork},

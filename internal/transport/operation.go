@@ -120,10 +120,15 @@ func (o *Operation) verdict(ctx context.Context, rec *record, err error) *azprov
 	switch {
 	case errors.Is(ctxErr, context.Canceled):
 		return &azprov.Error{Kind: azprov.KindCanceled, Context: ctxErr, Message: "canceled by the caller"}
-	case ctxErr != nil, rec.outOf:
+	case ctxErr != nil:
 		return &azprov.Error{
 			Kind: azprov.KindTimeout, Context: context.DeadlineExceeded,
 			Message: "time ran out without a usable answer", Hint: rec.rule.Hint,
+		}
+	case rec.outOf:
+		return &azprov.Error{
+			Kind: azprov.KindTimeout, Context: context.DeadlineExceeded,
+			Message: "no usable answer, and no time for another attempt", Hint: rec.rule.Hint,
 		}
 	case rec.decided:
 		return &azprov.Error{Kind: rec.rule.Kind, Hint: rec.rule.Hint, Message: o.message(rec)}
