@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -99,9 +100,12 @@ func (j *journal) add(entry Entry) {
 	if j.out == nil {
 		return
 	}
-	line, err := json.Marshal(entry)
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line) // ends the line
+	encoder.SetEscapeHTML(false)      // a query's & stays readable
+	err := encoder.Encode(entry)
 	if err == nil {
-		_, err = j.out.Write(append(line, '\n'))
+		_, err = j.out.Write(line.Bytes())
 	}
 	if flusher, ok := j.out.(interface{ Flush() error }); ok && err == nil {
 		err = flusher.Flush()

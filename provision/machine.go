@@ -65,8 +65,8 @@ type Machine struct {
 	User User `json:"user"`
 	// PasswordAuthentication is sshd's switch; unset leaves the image's default.
 	PasswordAuthentication azprov.Switch `json:"passwordAuthentication"`
-	// CustomData comes with the medium, UserData from IMDS; decoded, at most
-	// 64 KiB each.
+	// CustomData comes with the medium, UserData from IMDS; both decoded. The platform
+	// allows 64 KiB of each.
 	CustomData azprov.Secret `json:"customData,omitzero"`
 	UserData   azprov.Secret `json:"userData,omitzero"`
 	// Config is the one of the two that Options.ConfigOrder puts first and that is
