@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/goalstate"
@@ -145,6 +146,26 @@ func TestGetGoalState(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestProxyInTheEnvironmentIsIgnored(t *testing.T) {
+	t.Setenv("HTTP_PROXY", "http://192.0.2.7:3128")
+	t.Setenv("http_proxy", "http://192.0.2.7:3128")
+	// The endpoint is a closed port of this machine: a request that took the proxy
+	// would fail in another way.
+	c, err := NewClient(&ClientOptions{
+		Endpoint:      "http://127.0.0.1:1",
+		ClientOptions: azcore.ClientOptions{Retry: policy.RetryOptions{MaxRetries: -1}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, err = c.GetGoalState(ctx, nil)
+	if !errors.Is(err, azprov.ErrNetwork) || !strings.Contains(err.Error(), "127.0.0.1:1") || strings.Contains(err.Error(), "192.0.2.7") {
+		t.Errorf("error %v", err)
 	}
 }
 
