@@ -42,7 +42,7 @@ type GetInstanceResponse struct {
 //
 // Without a deadline in ctx the budget is 5 minutes, 30 s for one attempt. Retried:
 // 404, 408, 410, 421 (3 times), 429, 500, 502, 503, 504, failures of the
-// connection, and a 200 whose document is damaged or has no compute.vmId. The
+// connection, and a 200 whose document is damaged or says nothing of compute. The
 // document has at most 1 MiB.
 //
 // Errors, all *azprov.Error: Timeout or Canceled; UnsupportedVersion; Unauthenticated

@@ -42,6 +42,8 @@ func targets(s *scripttest.Server) (list []string) {
 }
 
 const (
+	// What cloud-init reads of the document, and no more.
+	sparse  = `{"compute":{"osProfile":{"computerName":"vm1"}}}`
 	minimal = `{"compute":{"vmId":"0f4b2f5e-8f0e-4c55-b7f4-9f2f1d6f7a10"}}`
 	newest  = `{"error":"Bad request. api-version is invalid","newest-versions":["%"]}`
 )
@@ -68,6 +70,7 @@ func TestNegotiation(t *testing.T) {
 		version string
 		kind    azprov.Kind
 	}{
+		{"a document that says little", "", []answer{{Body: sparse}}, []string{first}, "2023-11-15", ""},
 		{"the wanted version", "", []answer{ok}, []string{first}, "2023-11-15", ""},
 		{
 			"the highest common one", "",
@@ -182,8 +185,8 @@ func TestBadInstance(t *testing.T) {
 		{"an array", answer{Body: "[]"}, azprov.KindTimeout, azprov.ErrMalformed, "error parsing IMDS metadata"},
 		{"null", answer{Body: "null"}, azprov.KindTimeout, azprov.ErrMalformed, "error parsing IMDS metadata"},
 		{"a string", answer{Body: `"x"`}, azprov.KindTimeout, azprov.ErrMalformed, "error parsing IMDS metadata"},
-		{"an empty object", answer{Body: "{}"}, azprov.KindTimeout, azprov.ErrNotReady, "invalid IMDS metadata for key=compute.vmId"},
-		{"a partial document", answer{Body: `{"network":{"interface":[]}}`}, azprov.KindTimeout, azprov.ErrNotReady, "invalid IMDS metadata for key=compute.vmId"},
+		{"an empty object", answer{Body: "{}"}, azprov.KindTimeout, azprov.ErrNotReady, "invalid IMDS metadata for key=compute"},
+		{"a partial document", answer{Body: `{"network":{"interface":[]}}`}, azprov.KindTimeout, azprov.ErrNotReady, "invalid IMDS metadata for key=compute"},
 		{"HTML with status 200", answer{Body: "<html>sign in</html>"}, azprov.KindTimeout, azprov.ErrMalformed, "error parsing IMDS metadata"},
 		{"an entity bomb", answer{Body: `<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>`}, azprov.KindTimeout, azprov.ErrMalformed, "error parsing IMDS metadata"},
 		{"1 MiB of nesting", answer{Body: nested}, azprov.KindTooLarge, azprov.ErrTooLarge, ""},

@@ -1,7 +1,7 @@
 package imds
 
 import (
-	"strings"
+	"reflect"
 
 	"github.com/azprov/azprov"
 )
@@ -79,18 +79,18 @@ func ParseCompute(b []byte) (compute Compute, warnings []string, err error) {
 // for an Instance that was not parsed.
 func (i Instance) Raw() []byte { return i.raw.Reveal() }
 
-// Complete returns nil if the document can serve as the provisioning read: it has
-// compute.vmId. Else it returns an error of [azprov.KindNotReady]: without
+// Complete returns nil if the document can serve as the provisioning read: it says
+// something of compute. Else it returns an error of [azprov.KindNotReady]: without
 // extended=true the service may answer 200 with part of the data while one of its
 // backing providers fails (Azure/azure-init issue 134).
 func (i Instance) Complete() error {
-	if strings.TrimSpace(i.Compute.VMID) != "" {
+	if !reflect.ValueOf(i.Compute).IsZero() {
 		return nil
 	}
 	return &azprov.Error{
 		Op: "imds.Instance.Complete", Kind: azprov.KindNotReady,
-		Message: "the document has no compute.vmId: it is not complete yet",
-		Reason:  "invalid IMDS metadata for key=compute.vmId",
-		Details: []azprov.Detail{{Key: "key", Value: "compute.vmId"}, {Key: "value", Value: ""}},
+		Message: "the document has no compute: it is not complete yet",
+		Reason:  "invalid IMDS metadata for key=compute",
+		Details: []azprov.Detail{{Key: "key", Value: "compute"}, {Key: "value", Value: ""}},
 	}
 }

@@ -203,7 +203,9 @@ func TestComplete(t *testing.T) {
 	t.Parallel()
 	for document, complete := range map[string]bool{
 		`{"compute":{"vmId":"5a17f0c2-6f1d-4b7e-9a55-0d1e2f3a4b5c"}}`: true,
-		`{"compute":{"vmId":" "},"network":{}}`:                       false,
+		`{"compute":{"osProfile":{"computerName":"vm1"}}}`:            true,
+		`{"compute":{},"network":{}}`:                                 false,
+		`{"compute":{"vmId":""}}`:                                     false,
 		`{"network":{"interface":[]}}`:                                false,
 		`{"error":"Server error"}`:                                    false,
 	} {
