@@ -31,24 +31,26 @@ type DMI struct {
 // ReadDMI reads class/dmi/id/{chassis_asset_tag,product_uuid,sys_vendor} and
 // firmware/efi below sysfs, which is os.DirFS("/sys") on a real machine. Fields
 // that are not there are empty. Only root can read product_uuid: without the
-// permission the other fields are returned with an error of [KindDenied].
+// permission the other fields are returned with an error of [KindDenied], after any
+// other failure to read with one of [KindInternal].
 func ReadDMI(sysfs fs.FS) (DMI, error) {
 	var dmi DMI
-	var denied error
-	for name, field := range map[string]*string{
-		"chassis_asset_tag": &dmi.ChassisAssetTag,
-		"product_uuid":      &dmi.ProductUUID,
-		"sys_vendor":        &dmi.SystemVendor,
+	var failed error
+	for _, row := range []struct {
+		name  string
+		field *string
+	}{
+		{"chassis_asset_tag", &dmi.ChassisAssetTag}, {"product_uuid", &dmi.ProductUUID}, {"sys_vendor", &dmi.SystemVendor},
 	} {
-		value, err := readDMIField(sysfs, "class/dmi/id/"+name)
+		value, err := readDMIField(sysfs, "class/dmi/id/"+row.name)
 		if err != nil {
-			denied = err
+			failed = err
 		}
-		*field = value
+		*row.field = value
 	}
 	_, err := fs.Stat(sysfs, "firmware/efi")
 	dmi.EFI = err == nil
-	return dmi, denied
+	return dmi, failed
 }
 
 func readDMIField(sysfs fs.FS, path string) (string, error) {

@@ -123,6 +123,23 @@ type RetryEvent struct {
 	Pause time.Duration
 }
 
+// ErrNoAnswer is in the tree of the error of an operation that nothing ever answered:
+// there is no such service here, or no way to it.
+var ErrNoAnswer = errors.New("nothing ever answered")
+
+// ReasonOf returns the first reason in err's tree of [Error]s, with its details: what
+// the platform is told of it. Both are empty if there is none.
+func ReasonOf(err error) (string, []Detail) {
+	var e *Error
+	for errors.As(err, &e) {
+		if e.Reason != "" {
+			return e.Reason, e.Details
+		}
+		err, e = e.Last, nil
+	}
+	return "", nil
+}
+
 // KindOf returns the kind of the first [Error] in err's tree, or [KindInternal]
 // for any other error. It is "" for nil.
 func KindOf(err error) Kind {

@@ -115,6 +115,27 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
+func TestReasonOf(t *testing.T) {
+	t.Parallel()
+	inner := &azprov.Error{Op: "in", Reason: "no luck", Details: []azprov.Detail{{Key: "a", Value: "b"}}}
+	for _, row := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"nil", nil, ""},
+		{"a stranger", io.EOF, ""},
+		{"its own", fmt.Errorf("x: %w", inner), "no luck"},
+		{"the last failure's", &azprov.Error{Op: "out", Last: fmt.Errorf("y: %w", inner)}, "no luck"},
+		{"the outer one counts", &azprov.Error{Op: "out", Reason: "outer", Last: inner}, "outer"},
+		{"none", &azprov.Error{Op: "out", Last: &azprov.Error{Op: "in"}}, ""},
+	} {
+		if got, details := azprov.ReasonOf(row.err); got != row.want || (got == "no luck" && len(details) != 1) {
+			t.Errorf("%s: %q %v, want %q", row.name, got, details, row.want)
+		}
+	}
+}
+
 func TestOneLine(t *testing.T) {
 	t.Parallel()
 	if got := azprov.OneLine(" a\r\n\tb\u2028c \x00d "); got != "a b c d" {

@@ -28,6 +28,9 @@ func TestSwitch(t *testing.T) {
 			t.Errorf("%s came back as %s, %v", row.text, back, err)
 		}
 	}
+	if len(azprov.PossibleSwitchValues()) != 3 {
+		t.Error("a switch has three positions")
+	}
 	if azprov.NewSwitch(true) != azprov.SwitchOn || azprov.NewSwitch(false) != azprov.SwitchOff {
 		t.Error("NewSwitch")
 	}

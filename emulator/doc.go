@@ -10,8 +10,10 @@
 //	resp, err := server.Client().Get(server.IMDSURL() + "/metadata/versions")
 //
 // The services refuse what the real ones refuse and accept what they accept, so
-// that an agent which passes here is not surprised there. The emulator shares no
-// code with the SDK's clients, or both could be wrong in the same way.
+// that an agent which passes here is not surprised there. The emulator imports neither
+// client, or both could be wrong in the same way; what they share is the documents of
+// ovf and goalstate, which are held against captured ones. The HostGAPlugin (port 32526)
+// is not played, and no certificates are handed out.
 //
 // Nothing needs root, the real addresses or a network: [Fabric.ListenInMemory]
 // also works inside a testing/synctest bubble.

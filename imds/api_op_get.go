@@ -16,7 +16,7 @@ type GetOptions struct {
 	APIVersion string
 	// Format is "json" (the service's default) or "text"; a leaf needs "text".
 	Format string
-	// Query holds further parameters. It must not repeat the two above.
+	// Query holds further parameters; the two above replace theirs.
 	Query url.Values
 }
 
@@ -29,19 +29,19 @@ type GetResponse struct {
 }
 
 // Raw returns the body as it came. It may hold secrets: user data, tokens.
-func (r GetResponse) Raw() []byte { return r.body.Reveal() }
+func (r GetResponse) Raw() azprov.Secret { return r.body }
 
 // Get reads any path of the service, for example
 // "/metadata/instance/compute/location" with Format "text", or
 // "/metadata/loadbalancer". The leading "/metadata" may be left out.
 //
-// Without a deadline in ctx the budget is 30 s. Retried: 408, 410, 421 (3 times),
+// Without a deadline in ctx the budget is 30 s. Retried: 408, 410, 421 (3 attempts),
 // 429, 500, 502, 503, 504 and failures of the connection; 404 is an answer. The body
 // has at most 1 MiB.
 //
-// Errors: NotFound; Malformed (400: a leaf without Format "text", an unknown
-// api-version is UnsupportedVersion); Unauthenticated, Denied, NotAzure, TooLarge,
-// Timeout, Canceled. A path that leaves /metadata is Malformed and never sent.
+// Errors: NotFound; UnsupportedVersion (a 400 that names newest-versions); Malformed
+// (any other 400, as for a leaf without Format "text"); Unauthenticated, Denied,
+// NotAzure, TooLarge, Internal (501 and the like), Timeout, Canceled. A path that leaves /metadata is Malformed and never sent.
 func (c *Client) Get(ctx context.Context, path string, options *GetOptions) (resp GetResponse, err error) {
 	if options == nil {
 		options = &GetOptions{}

@@ -41,13 +41,14 @@ type GetInstanceResponse struct {
 // ClientOptions.APIVersion is asked for alone.
 //
 // Without a deadline in ctx the budget is 5 minutes, 30 s for one attempt. Retried:
-// 404, 408, 410, 421 (3 times), 429, 500, 502, 503, 504, failures of the
+// 404, 408, 410, 421 (3 attempts), 429, 500, 502, 503, 504, failures of the
 // connection, and a 200 whose document is damaged or says nothing of compute. The
 // document has at most 1 MiB.
 //
 // Errors, all *azprov.Error: Timeout or Canceled; UnsupportedVersion; Unauthenticated
-// (401), Denied (403), Malformed (400), NotAzure (a redirect), TooLarge; Network, if
-// a silent limit ended it; [ErrNoAnswer] is in its tree if nothing ever answered.
+// (401), Denied (403), Malformed (400), NotAzure (a redirect), TooLarge, Internal (501
+// and the like); Network, if
+// a silent limit ended it; [azprov.ErrNoAnswer] is in its tree if nothing ever answered.
 // Reason is one that Azure's support pages know.
 func (c *Client) GetInstance(ctx context.Context, options *GetInstanceOptions) (resp GetInstanceResponse, err error) {
 	if options == nil {

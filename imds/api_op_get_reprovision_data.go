@@ -26,14 +26,14 @@ type GetReprovisionDataResponse struct {
 // GetReprovisionData asks once whether a pre-provisioned VM has been given to an
 // owner, GET /metadata/reprovisiondata?api-version=2019-06-01. "Not yet" (404, 410,
 // an empty 200) is an error of [azprov.KindNotReady] at once: polling, with its
-// pauses, is the caller's (package pps).
+// pauses, is the caller's.
 //
 // Without a deadline in ctx the budget is 30 s. Retried within it: 408, 421
-// (3 times), 429, 500, 502, 503, 504 and failures of the connection. The document
+// (3 attempts), 429, 500, 502, 503, 504 and failures of the connection. The document
 // has at most 1 MiB.
 //
 // Errors: NotReady; Timeout, Canceled; UnsupportedVersion, Unauthenticated, Denied,
-// Malformed, NotAzure, TooLarge.
+// Malformed, NotAzure, TooLarge, Internal (501 and the like).
 func (c *Client) GetReprovisionData(ctx context.Context, _ *GetReprovisionDataOptions) (resp GetReprovisionDataResponse, err error) {
 	ctx, op := c.t.Start(ctx, "GetReprovisionData", plainBudget)
 	defer func() { op.End(err) }()

@@ -17,7 +17,8 @@ type GetUserDataOptions struct{}
 
 // GetUserDataResponse is the answer to [Client.GetUserData].
 type GetUserDataResponse struct {
-	// UserData is decoded, at most 64 KiB; zero if the VM has none.
+	// UserData is decoded; zero if the VM has none. Azure allows 64 KiB, which is not
+	// checked here.
 	UserData azprov.Secret
 }
 

@@ -19,11 +19,11 @@ type GetVersionsResponse struct {
 
 // GetVersions reads the api-versions that the service lists, GET /metadata/versions.
 //
-// Without a deadline in ctx the budget is 30 s. Retried: 408, 410, 421 (3 times),
+// Without a deadline in ctx the budget is 30 s. Retried: 408, 410, 421 (3 attempts),
 // 429, 500, 502, 503, 504 and failures of the connection.
 //
 // Errors: NotFound, Timeout, Canceled, Unauthenticated, Denied, Malformed, NotAzure,
-// TooLarge.
+// TooLarge, Internal (501 and the like).
 func (c *Client) GetVersions(ctx context.Context, _ *GetVersionsOptions) (resp GetVersionsResponse, err error) {
 	ctx, op := c.t.Start(ctx, "GetVersions", plainBudget)
 	defer func() { op.End(err) }()

@@ -30,8 +30,9 @@ const requestIDHeader = "x-ms-client-request-id"
 // Of the embedded azcore options, Retry keeps its meaning, but a field left zero is
 // the SDK's own schedule: MaxRetries -1 makes one attempt, ShouldRetry replaces the
 // classification of failures. Transport may be an *http.Client, which is copied and
-// its redirects and cookies refused, or any other Transporter, which is used as it
-// is. APIVersion pins the api-version of every operation: nothing is negotiated.
+// its redirects, cookies, proxy and kept connections refused, or any other Transporter,
+// which is used as it is. Retry options that policy.WithRetryOptions puts into a context
+// do not count. APIVersion pins the api-version of every operation: nothing is negotiated.
 type ClientOptions struct {
 	azcore.ClientOptions
 

@@ -244,12 +244,38 @@ func TestProxyInTheEnvironmentIsIgnored(t *testing.T) {
 	}
 }
 
+// TestBudgets holds the times that the comments of the methods promise.
+func TestBudgets(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		budget time.Duration
+		call   func(context.Context, *Client) error
+	}{
+		{"GetInstance", 5 * time.Minute, func(ctx context.Context, c *Client) error { _, err := c.GetInstance(ctx, nil); return err }},
+		{"GetUserData", 5 * time.Minute, func(ctx context.Context, c *Client) error { _, err := c.GetUserData(ctx, nil); return err }},
+		{"GetReprovisionData", 30 * time.Second, func(ctx context.Context, c *Client) error { _, err := c.GetReprovisionData(ctx, nil); return err }},
+		{"GetVersions", 30 * time.Second, func(ctx context.Context, c *Client) error { _, err := c.GetVersions(ctx, nil); return err }},
+		{"Get", 30 * time.Second, func(ctx context.Context, c *Client) error { _, err := c.Get(ctx, "loadbalancer", nil); return err }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, transport := scripttest.Start(t, answer{Hang: true})
+				start := time.Now()
+				err := row.call(t.Context(), testClient(t, transport, nil))
+				if took := time.Since(start); !errors.Is(err, azprov.ErrTimeout) || took > row.budget || took < row.budget-10*time.Second {
+					t.Errorf("%v after %v, want the %v of its comment", err, took, row.budget)
+				}
+			})
+		})
+	}
+}
+
 func TestSilenceMayEndTheReadEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, transport := scripttest.Start(t, answer{Refuse: true})
 		start := time.Now()
 		_, err := testClient(t, transport, nil).GetInstance(t.Context(), &GetInstanceOptions{SilentAttempts: 11, SilentTime: time.Hour})
-		if azprov.KindOf(err) != azprov.KindNetwork || !errors.Is(err, ErrNoAnswer) || server.Attempts() != 11 || time.Since(start) > time.Minute {
+		if azprov.KindOf(err) != azprov.KindNetwork || !errors.Is(err, azprov.ErrNoAnswer) || server.Attempts() != 11 || time.Since(start) > time.Minute {
 			t.Errorf("%v after %d attempts in %v", err, server.Attempts(), time.Since(start))
 		}
 	})
@@ -386,8 +412,8 @@ func TestGet(t *testing.T) {
 				if azprov.KindOf(err) != row.kind {
 					t.Fatalf("error %v, want kind %q", err, row.kind)
 				}
-				if err == nil && string(resp.Raw()) != row.answer.Body {
-					t.Errorf("body %q", resp.Raw())
+				if err == nil && resp.Raw().RevealString() != row.answer.Body {
+					t.Errorf("body %q", resp.Raw().RevealString())
 				}
 				if got := strings.Join(targets(server), " "); got != row.target {
 					t.Errorf("asked for %q, want %q", got, row.target)

@@ -9,12 +9,7 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/retry"
-	"github.com/azprov/azprov/internal/transport"
 )
-
-// ErrNoAnswer is in the tree of an error if nothing ever answered the operation: there
-// is no IMDS, or no way to it.
-var ErrNoAnswer = transport.ErrNoAnswer
 
 // reasons are cloud-init's texts for a read that failed without a usable status;
 // Azure's support pages know them (cloudinit/sources/azure/errors.py).
@@ -26,8 +21,8 @@ var reasons = map[retry.Class]string{
 	retry.ClassOther:       "unexpected error querying IMDS",
 }
 
-// withReason adds what the platform is told about a failed read, and the service's
-// own message. It returns err for convenience.
+// withReason adds what the platform is told about a failed read. It returns err for
+// convenience.
 func withReason(err error) error {
 	var e *azprov.Error
 	if !errors.As(err, &e) || e.Reason != "" || e.Last == nil {

@@ -69,7 +69,7 @@ func ExampleClient_Get() {
 	defer stop()
 
 	region, err := client.Get(ctx, "/metadata/instance/compute/location", &imds.GetOptions{Format: "text"})
-	fmt.Println(string(region.Raw()), err)
+	fmt.Println(region.Raw().RevealString(), err)
 
 	_, err = client.Get(ctx, "/metadata/loadbalancer", nil)
 	fmt.Println(errors.Is(err, azprov.ErrNotFound))

@@ -75,9 +75,9 @@ func ParseCompute(b []byte) (compute Compute, warnings []string, err error) {
 	return compute, warnings, nil
 }
 
-// Raw returns a copy of the document as it came, user data included. It is nil
-// for an Instance that was not parsed.
-func (i Instance) Raw() []byte { return i.raw.Reveal() }
+// Raw returns the document as it came, user data included. It is zero for an Instance
+// that was not parsed.
+func (i Instance) Raw() azprov.Secret { return i.raw }
 
 // Complete returns nil if the document can serve as the provisioning read: it says
 // something of compute. Else it returns an error of [azprov.KindNotReady]: without

@@ -90,13 +90,25 @@ func (n *negotiation) unsupported(err error) error {
 	}
 	if len(n.newest) == 0 {
 		if doc, ok := serviceError(err); ok && doc.Message != "" {
-			e.Message = "the service answers: " + azprov.OneLine(doc.Message)
+			e.Message = "the service answers: " + quoted(doc.Message)
 		}
 		return err
 	}
 	e.Kind = azprov.KindUnsupportedVersion
 	e.Message = "no common api-version: tried " + strings.Join(n.tried, ", ") +
-		"; the service's newest are " + azprov.OneLine(strings.Join(n.newest, ", "))
-	e.Hint = "set ClientOptions.APIVersion to one that the service knows"
+		"; the service's newest are " + quoted(strings.Join(n.newest, ", "))
+	e.Hint = "name an api-version that the service knows, and that has what is asked for"
 	return err
+}
+
+// maxQuoted bounds what an error repeats of the service's own words, which are short.
+const maxQuoted = 200
+
+// quoted is a text of the service's, fit for an error.
+func quoted(text string) string {
+	runes := []rune(azprov.OneLine(text))
+	if len(runes) > maxQuoted {
+		return string(runes[:maxQuoted]) + "…"
+	}
+	return string(runes)
 }

@@ -32,7 +32,7 @@ func TestParseInstance(t *testing.T) {
 	if diff := cmp.Diff(want, summarize(t, instance)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if string(instance.Raw()) != string(document) {
+	if instance.Raw().RevealString() != string(document) {
 		t.Error("Raw is not the document")
 	}
 	if id := instance.Network.Interface[1].InterfaceCompartmentID; id != "7" {
@@ -240,7 +240,7 @@ func FuzzParseInstance(f *testing.F) {
 			}
 			return
 		}
-		if string(instance.Raw()) != string(document) {
+		if instance.Raw().RevealString() != string(document) {
 			t.Fatal("Raw differs from the document")
 		}
 		if name := instance.Compute.HostName(); instance.Compute.OSProfile.ComputerName == "" && (len(name) > maxHostName || strings.ContainsAny(name, "_ \n")) {

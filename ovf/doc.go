@@ -15,5 +15,5 @@
 // be kept on disk.
 //
 // The package does no I/O but [ReadFS], which reads from a file system that the
-// caller opened. Finding and ejecting the medium is package ovf/media's work.
+// caller opened. Finding and ejecting the medium is not its work.
 package ovf

@@ -10,6 +10,7 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/imds"
+	"github.com/azprov/azprov/internal/transport"
 	"github.com/azprov/azprov/ovf"
 )
 
@@ -42,12 +43,15 @@ type sources struct {
 //
 // The medium is read first; IMDS once the medium has been read, or meanwhile if a
 // first look found none. The guest proxy agent is waited for if the medium asks for
-// it. Waiting is bounded by the clients' budgets or by ctx.
+// it. Reading IMDS has the client's budget; the interfaces in Options are bounded by ctx
+// alone.
 //
 // Options.Network, if there is one, is brought up and left so.
 //
 // Errors are *azprov.Error: NotAzure on a machine that is none of Azure's; what the
-// medium and IMDS give; NotFound if neither names a way to log in, or custom data is
+// medium and IMDS give; Timeout and Canceled when ctx ends; Internal for a VM in a pool
+// without Options.Preprovision, Stale if IMDS still shows the pool after it; NotFound if
+// neither names a way to log in, or custom data is
 // missing; Protected for a value that is encrypted for somebody else.
 func (p *Provisioner) Collect(ctx context.Context) (*Machine, error) {
 	return p.collect(ctx, p.newTimeline())
@@ -67,7 +71,7 @@ func (p *Provisioner) collect(ctx context.Context, t *timeline) (*Machine, error
 			return nil, err
 		}
 		if ctx.Err() != nil {
-			return nil, ended("provision.Collect", "", ctx.Err())
+			return nil, transport.Ended("provision.Collect", "", ctx.Err())
 		}
 	}
 	var machine *Machine
@@ -119,7 +123,7 @@ func (p *Provisioner) read(ctx context.Context, t *timeline, s *sources) error {
 	}()
 	select {
 	case <-ctx.Done(): // a medium that does not listen must not hold up the end
-		return ended("provision.Collect", "", ctx.Err())
+		return transport.Ended("provision.Collect", "", ctx.Err())
 	case <-m.done:
 		if m.err != nil {
 			return m.err
@@ -161,16 +165,16 @@ func (p *Provisioner) readBoth(ctx context.Context, t *timeline, s *sources, m *
 
 	select {
 	case <-ctx.Done():
-		return ended("provision.Collect", "", ctx.Err())
+		return transport.Ended("provision.Collect", "", ctx.Err())
 	case <-m.done:
 	case <-early.done:
-		if early.err != nil && !errors.Is(early.err, imds.ErrNoAnswer) {
+		if early.err != nil && !errors.Is(early.err, azprov.ErrNoAnswer) {
 			return early.err
 		}
 	}
 	select {
 	case <-ctx.Done():
-		return ended("provision.Collect", "", ctx.Err())
+		return transport.Ended("provision.Collect", "", ctx.Err())
 	case <-m.done:
 	}
 	if m.err != nil {
@@ -184,7 +188,7 @@ func (p *Provisioner) readBoth(ctx context.Context, t *timeline, s *sources, m *
 	}
 	<-early.done
 	s.inst, s.imdsSeen, s.notes = early.inst, early.imdsSeen, append(s.notes, early.notes...)
-	if errors.Is(early.err, imds.ErrNoAnswer) && p.complete(s.env) {
+	if errors.Is(early.err, azprov.ErrNoAnswer) && p.complete(s.env) {
 		s.notes = append(s.notes, noteMediumAlone)
 		return nil
 	}
@@ -244,7 +248,7 @@ func (p *Provisioner) readIMDS(ctx context.Context, t *timeline, s *sources, alo
 			s.inst, s.imdsSeen = &resp, true
 			return "api-version " + resp.APIVersion, nil
 		}
-		if errors.Is(err, imds.ErrNoAnswer) && alone() && ctx.Err() == nil {
+		if errors.Is(err, azprov.ErrNoAnswer) && alone() && ctx.Err() == nil {
 			s.notes = append(s.notes, noteMediumAlone)
 			return "no answer; the medium is enough", nil
 		}

@@ -11,7 +11,9 @@
 //	})
 //
 // Agents that run in several processes (Ignition has one per stage) use
-// [Provisioner.Collect] in the first and [Provisioner.Report] in the last.
+// [Provisioner.Collect] in the first and [Provisioner.Report] in the last. A Machine as
+// JSON has its secrets redacted and cannot be read back: pass VMID and PPSType on, for
+// the Outcome, and let each process collect what else it needs.
 //
 // What the package cannot know it takes through small interfaces: [Medium] reads
 // ovf-env.xml, [Network] brings an interface up, [KeyResolver] turns fingerprints

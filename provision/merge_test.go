@@ -291,6 +291,18 @@ func TestPPSType(t *testing.T) {
 	}
 }
 
+func TestPossibleValues(t *testing.T) {
+	t.Parallel()
+	for name, n := range map[string]int{
+		"sources": len(PossibleSourceValues()), "fields": len(PossibleFieldValues()), "states": len(PossibleReportStateValues()),
+		"steps": len(PossibleStepNameValues()), "orders": len(PossibleConfigOrderValues()),
+	} {
+		if want := map[string]int{"sources": 7, "fields": 12, "states": 4, "steps": 11, "orders": 2}[name]; n != want {
+			t.Errorf("%d %s, want %d", n, name, want)
+		}
+	}
+}
+
 func TestEveryFieldHasASource(t *testing.T) {
 	t.Parallel()
 	m, err := merge(&sources{dmi: onAzure(), env: environment(nil), envFrom: SourceOVF, inst: instance(nil)}, Options{})

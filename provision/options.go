@@ -44,8 +44,10 @@ const (
 // Options configures a [Provisioner]. The zero value is for a VM on Azure whose
 // network is up and whose medium is not wanted.
 type Options struct {
-	// Apply makes the machine what it is to be. Ready means that it returned nil. A
-	// nil Apply applies nothing.
+	// Apply makes the machine what it is to be. Ready means that it returned nil. An
+	// error that is an *azprov.Error with Reason and Details is reported with these,
+	// any other as "unhandled exception" with its text. A nil Apply applies nothing.
+	// Only Run calls it.
 	Apply func(ctx context.Context, m *Machine) error
 
 	// IMDS and WireServer are the clients to use; nil is a client with its defaults.
@@ -60,7 +62,9 @@ type Options struct {
 	// Medium, Network, Keys, Preprovision, ProxyAgent and Host may be nil: then there
 	// is no medium, the network is up, keys by fingerprint are left out with a
 	// warning, a VM in a pool is an error, nobody waits for the guest proxy agent,
-	// and the wire server is the only way to the host.
+	// and the wire server is the only way to the host. ProxyAgent is also what the
+	// default clients ask after a 401; clients of your own have their own
+	// WaitForProxyAgent. What is waited for here is bounded by the context alone.
 	Medium       Medium
 	Network      Network
 	Keys         KeyResolver
@@ -111,11 +115,10 @@ func New(options *Options) (*Provisioner, error) {
 	if options != nil {
 		o = *options
 	}
-	switch o.ConfigOrder {
-	case "":
+	if o.ConfigOrder == "" {
 		o.ConfigOrder = CustomDataFirst
-	case CustomDataFirst, UserDataFirst:
-	default:
+	}
+	if !slices.Contains(PossibleConfigOrderValues(), o.ConfigOrder) {
 		return nil, &azprov.Error{
 			Op: "provision.New", Kind: azprov.KindInternal,
 			Message: "unknown ConfigOrder " + azprov.OneLine(string(o.ConfigOrder)),

@@ -73,7 +73,7 @@ func (p *Provisioner) settle(ctx context.Context, t *timeline, s *sources, fine 
 	start := time.Now()
 	for s.inst != nil && !fine(s.inst.Extended.Compute.PPSType) && time.Since(start)+ppsPause <= ppsBudget {
 		if err := transport.Sleep(ctx, ppsPause); err != nil {
-			return ended("provision.Collect", "", err)
+			return transport.Ended("provision.Collect", "", err)
 		}
 		if err := p.readIMDS(ctx, t, s, func() bool { return false }); err != nil {
 			return err

@@ -3,12 +3,14 @@ package provision
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/goalstate"
 	"github.com/azprov/azprov/imds"
 	"github.com/azprov/azprov/internal/record"
+	"github.com/azprov/azprov/internal/transport"
 	"github.com/azprov/azprov/wireserver"
 )
 
@@ -81,7 +83,7 @@ func (p *Provisioner) Report(ctx context.Context, outcome Outcome) (ReportResult
 	}
 	unlock, warning, err := p.latch.lock(ctx)
 	if err != nil {
-		return none, ended("provision.Report", "another report is being made", err)
+		return none, transport.Ended("provision.Report", "another report is being made", err)
 	}
 	defer unlock()
 	var warnings []string
@@ -96,7 +98,7 @@ func (p *Provisioner) Report(ctx context.Context, outcome Outcome) (ReportResult
 	case outcome.State:
 		return ReportResult{State: known.State, AcceptedAt: known.AcceptedAt, Repeated: true, Warnings: warnings}, nil
 	case ReportReady, ReportFailed:
-		return ReportResult{State: known.State, AcceptedAt: known.AcceptedAt}, &azprov.Error{
+		return ReportResult{State: known.State, AcceptedAt: known.AcceptedAt, Warnings: warnings}, &azprov.Error{
 			Op: "provision.Report", Kind: azprov.KindInternal, Last: ErrContradiction,
 			Message: "not sent: the platform has accepted " + string(known.State) + " at " + known.AcceptedAt.UTC().Format(time.RFC3339),
 			Hint:    "a machine reports one outcome per boot",
@@ -140,14 +142,20 @@ func accepted(state ReportState, resp wireserver.ReportHealthResponse, warnings 
 	}
 }
 
-// refused reports whether the wire server answered, and will not take the report
-// later either.
+// refused reports whether the wire server definitely does not take the report, now or
+// later.
 func refused(err error) bool {
-	switch azprov.KindOf(err) {
-	case azprov.KindTimeout, azprov.KindCanceled, azprov.KindNetwork, azprov.KindThrottled, azprov.KindNotReady:
+	var e *azprov.Error
+	if !errors.As(err, &e) {
 		return false
-	default:
+	}
+	switch e.Kind {
+	case azprov.KindDenied, azprov.KindUnauthenticated, azprov.KindNotFound, azprov.KindNotAzure:
 		return true
+	case azprov.KindMalformed:
+		return e.Status >= http.StatusBadRequest
+	default:
+		return false
 	}
 }
 
@@ -155,7 +163,7 @@ func (p *Provisioner) tellHost(ctx context.Context, text string, warnings []stri
 	if p.o.Host == nil {
 		return warnings
 	}
-	if err := within(ctx, hostTimeout, func(ctx context.Context) error { return p.o.Host.WriteReport(ctx, text) }); err != nil {
+	if err := within(ctx, "provision.Report", hostTimeout, func(ctx context.Context) error { return p.o.Host.WriteReport(ctx, text) }); err != nil {
 		warnings = append(warnings, "the host channel: "+err.Error())
 	}
 	return warnings
@@ -213,17 +221,10 @@ func (p *Provisioner) record(outcome Outcome) string {
 	return record.Encode(fields, record.QuoteSingle)
 }
 
-// reasonOf finds the first reason in the error's tree; without one the error itself
-// is the supporting data.
+// reasonOf is the error's reason; without one the error itself is the supporting data.
 func reasonOf(err error) (string, []azprov.Detail) {
-	var e *azprov.Error
-	for next := err; errors.As(next, &e); next = e.Last {
-		if e.Reason != "" {
-			return e.Reason, e.Details
-		}
-		if e.Last == nil {
-			break
-		}
+	if reason, details := azprov.ReasonOf(err); reason != "" {
+		return reason, details
 	}
 	text := "no cause was given"
 	if err != nil {

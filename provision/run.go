@@ -40,7 +40,7 @@ func Run(ctx context.Context, options *Options) (Result, error) {
 // Run collects, applies, ejects the medium, and reports. Ready means that
 // Options.Apply returned nil and the platform accepted the report.
 //
-// If a step fails the platform is told so, unless the machine is none of Azure's or
+// If a step before the report fails the platform is told so, unless the machine is none of Azure's or
 // the caller canceled ctx; the failure report has Options.FailureTimeout, even if it
 // was ctx's deadline that ended the step. The error is that of the step; Result holds all that is known in either case.
 func (p *Provisioner) Run(ctx context.Context) (Result, error) {
@@ -108,7 +108,7 @@ func (p *Provisioner) eject(ctx context.Context, t *timeline) {
 		return
 	}
 	_ = t.step(ctx, StepEject, func(ctx context.Context) (string, error) {
-		return "", within(ctx, ejectTimeout, p.o.Medium.Eject)
+		return "", within(ctx, "provision.Run", ejectTimeout, p.o.Medium.Eject)
 	})
 }
 
@@ -131,9 +131,7 @@ func (p *Provisioner) networkDown(ctx context.Context, t *timeline) {
 	if !slices.ContainsFunc(t.list(), func(s Step) bool { return s.Name == StepNetwork }) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), networkDownTimeout)
-	defer cancel()
-	if err := p.o.Network.Down(ctx); err != nil {
+	if err := within(context.WithoutCancel(ctx), "provision.Run", networkDownTimeout, p.o.Network.Down); err != nil {
 		p.o.Logger.Warn("network", zap.Error(err))
 	}
 }

@@ -175,10 +175,11 @@ func TestNotAzure(t *testing.T) {
 type network struct {
 	err      error
 	up, down int
+	hangs    time.Duration // Down listens to no context
 }
 
 func (n *network) Up(context.Context) error   { n.up++; return n.err }
-func (n *network) Down(context.Context) error { n.down++; return nil }
+func (n *network) Down(context.Context) error { n.down++; time.Sleep(n.hangs); return nil }
 
 func TestNetworkIsBroughtUpAndDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -190,6 +191,36 @@ func TestNetworkIsBroughtUpAndDown(t *testing.T) {
 			t.Errorf("%v, up %d, down %d, %q", err, n.up, n.down, steps(result))
 		}
 	})
+}
+
+func TestNetworkThatWillNotGoDownIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "linux-vm"))
+		r.options.Network = &network{hangs: time.Hour}
+		start := time.Now()
+		if _, err := provision.Run(t.Context(), r.options); err != nil || time.Since(start) > 31*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		time.Sleep(time.Hour) // what was left behind ends
+	})
+}
+
+func TestNetworkIsNotTouchedElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "linux-vm"))
+		n := &network{}
+		r.options.Network, r.options.Sysfs = n, fstest.MapFS{}
+		if _, err := provision.Run(t.Context(), r.options); !errors.Is(err, azprov.ErrNotAzure) || n.up+n.down != 0 {
+			t.Errorf("%v, up %d, down %d", err, n.up, n.down)
+		}
+	})
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	if provision.DefaultFailureTimeout != 2*time.Minute || provision.DefaultStateDir != "/run/azprov" {
+		t.Errorf("%v, %s", provision.DefaultFailureTimeout, provision.DefaultStateDir)
+	}
 }
 
 func TestCancelReportsNothing(t *testing.T) {

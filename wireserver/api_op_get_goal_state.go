@@ -21,12 +21,13 @@ type GetGoalStateResponse struct {
 // change on live migration, resume and reuse, even with the same incarnation.
 //
 // Without a deadline in ctx the budget is 5 minutes, 30 s for one attempt. Retried:
-// 408, 410, 421 (3 times), 429 and 403 that say so, 500–504, 507, failures of the
-// connection (10 times without a route), a damaged document (6 times), and one
-// without RoleInstance (6 times, half a second apart). At most 1 MiB.
+// 205, 206, 408, 410, 421 (3 attempts), 429 and 403 that say so, 500–504, 507, failures of the
+// connection (10 attempts without a route), a damaged document (6 attempts), and one
+// without RoleInstance (6 attempts, half a second apart). At most 1 MiB.
 //
-// Errors: NotReady (no RoleInstance yet), Timeout, Canceled, NotFound,
-// Unauthenticated, Denied, Malformed, NotAzure, TooLarge, Network.
+// Errors: NotReady (no RoleInstance yet), Timeout, Canceled, Stale
+// (InvalidContainerConfiguration), NotFound, Unauthenticated, Denied, Malformed,
+// NotAzure, TooLarge, Network, Internal (505 and the like).
 func (c *Client) GetGoalState(ctx context.Context, _ *GetGoalStateOptions) (resp GetGoalStateResponse, err error) {
 	ctx, op := c.t.Start(ctx, "GetGoalState", readBudget)
 	defer func() { op.End(err) }()

@@ -23,7 +23,7 @@ type GetHostingEnvironmentConfigResponse struct {
 //
 // Without a deadline in ctx the budget is 5 minutes for everything. Retried: what
 // [Client.GetGoalState] retries; after 410, 404, or 400 InvalidContainerConfiguration
-// the goal state is read again, 3 times at most. The document has at most 1 MiB.
+// the goal state is read again: 3 attempts in all. The document has at most 1 MiB.
 //
 // Errors: NotFound (the goal state has no such URL), Stale, and those of
 // GetGoalState.

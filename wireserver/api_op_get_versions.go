@@ -20,9 +20,9 @@ type GetVersionsResponse struct {
 // package depends on them; WALinuxAgent and Afterburn ask to see whether what
 // answers is a wire server.
 //
-// Without a deadline in ctx the budget is 30 s. Retried: 408, 421 (3 times), 429 and
+// Without a deadline in ctx the budget is 30 s. Retried: 408, 421 (3 attempts), 429 and
 // 403 that say so, 500–504, 507, failures of the connection, and a damaged document
-// (6 times). The document has at most 1 MiB.
+// (6 attempts). The document has at most 1 MiB.
 //
 // Errors: Timeout, Canceled, NotFound, Unauthenticated, Denied, Malformed, NotAzure,
 // TooLarge, Network (no route).

@@ -69,19 +69,20 @@ type ReportHealthResponse struct {
 // ReportHealth tells the platform that the VM is Ready, is being provisioned, or has
 // failed. It reads the goal state, puts its ids into the report, and posts it: POST
 // /machine?comp=health. A report refused as stale (410, InvalidContainerConfiguration)
-// is built anew from a new goal state, 3 times at most. If the service definitely
+// is built anew from a new goal state, after 1, 2, 4, 8, 8, … seconds. If the service definitely
 // does not take one format (400, 404, 405, 501) the other is tried.
 //
 // Without a deadline in ctx the budget is 20 minutes for everything, 2 minutes for
-// ProvisioningFailed; 30 s for one attempt. Retried: 408, 421 (3 times), 429 and 403
-// that say so, 500, 502, 503, 504, 507, and failures of the connection (10 times
+// ProvisioningFailed; 30 s for one attempt. Retried: 408, 421 (3 attempts), 429 and 403
+// that say so, 500, 502, 503, 504, 507, and failures of the connection (10 attempts
 // without a route). A 2xx counts, whatever becomes of its body.
 //
 // Sending Ready twice is harmless; sending anything after it, or Ready after a
 // failure, is not: package provision keeps count.
 //
-// Errors: Timeout, Canceled, Stale, Unauthenticated, Denied, Malformed, NotAzure,
-// Network; Internal for a report that contradicts itself.
+// Errors: Timeout, Canceled; NotReady (no RoleInstance); NotFound, Unauthenticated,
+// Denied, Malformed, NotAzure, TooLarge, Network; Internal for a report that contradicts
+// itself, and for a status like 505.
 func (c *Client) ReportHealth(ctx context.Context, report HealthReport, options *ReportHealthOptions) (resp ReportHealthResponse, err error) {
 	if options == nil {
 		options = &ReportHealthOptions{}
@@ -132,13 +133,7 @@ func refusesFormat(err error) bool {
 }
 
 func (c *Client) postXML(ctx context.Context, op *transport.Operation, report HealthReport, before func(context.Context)) (ReportHealthResponse, error) {
-	var stale error
-	for range maxRefetch {
-		if stale != nil {
-			if err := op.Pause(ctx, refetchPause, stale); err != nil {
-				return ReportHealthResponse{}, err
-			}
-		}
+	for pause := refetchPause; ; pause = min(2*pause, maxRefetchPause) {
 		gs, err := c.goalState(ctx, op)
 		if err != nil {
 			return ReportHealthResponse{}, err
@@ -158,9 +153,10 @@ func (c *Client) postXML(ctx context.Context, op *transport.Operation, report He
 		case !errors.Is(err, azprov.ErrStale):
 			return ReportHealthResponse{}, err
 		}
-		stale = err
+		if err := op.Pause(ctx, pause, err); err != nil {
+			return ReportHealthResponse{}, err
+		}
 	}
-	return ReportHealthResponse{}, stale
 }
 
 func (c *Client) postJSON(ctx context.Context, op *transport.Operation, report HealthReport, before func(context.Context)) (ReportHealthResponse, error) {

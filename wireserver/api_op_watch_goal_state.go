@@ -6,7 +6,6 @@ import (
 	"iter"
 	"time"
 
-	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/goalstate"
 	"github.com/azprov/azprov/internal/transport"
 )
@@ -48,17 +47,9 @@ func (c *Client) WatchGoalState(ctx context.Context, options *WatchGoalStateOpti
 				continue
 			}
 			if err == nil || !errors.Is(err, ended) { // unless it was yielded just now
-				yield(GetGoalStateResponse{}, watchEnded(ended))
+				yield(GetGoalStateResponse{}, transport.Ended("wireserver.Client.WatchGoalState", "", ended))
 			}
 			return
 		}
 	}
-}
-
-func watchEnded(err error) error {
-	e := &azprov.Error{Op: "wireserver.Client.WatchGoalState", Kind: azprov.KindTimeout, Message: "time ran out", Context: err}
-	if errors.Is(err, context.Canceled) {
-		e.Kind, e.Message = azprov.KindCanceled, "canceled by the caller"
-	}
-	return e
 }

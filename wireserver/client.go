@@ -32,8 +32,9 @@ const (
 // Of the embedded azcore options, Retry keeps its meaning, but a field left zero is
 // the SDK's own schedule: MaxRetries -1 makes one attempt, ShouldRetry replaces the
 // classification of failures. Transport may be an *http.Client, which is copied and
-// its redirects and cookies refused, or any other Transporter, which is used as it
-// is. APIVersion replaces 2012-11-30 in the x-ms-version header.
+// its redirects, cookies, proxy and kept connections refused, or any other Transporter,
+// which is used as it is. Retry options that policy.WithRetryOptions puts into a context
+// do not count. APIVersion replaces 2012-11-30 in the x-ms-version header.
 type ClientOptions struct {
 	azcore.ClientOptions
 

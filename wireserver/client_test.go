@@ -287,12 +287,8 @@ func TestReportHealth(t *testing.T) {
 			[]string{goalStateTarget, healthTarget, goalStateTarget, healthTarget},
 			"", 2 * time.Second, "<ContainerId>c2</ContainerId>",
 		},
-		{
-			"stale three times is final", ready, nil,
-			[]answer{gs, stale, gs, stale, gs, stale},
-			[]string{goalStateTarget, healthTarget, goalStateTarget, healthTarget, goalStateTarget, healthTarget},
-			azprov.KindStale, 3 * time.Second, "",
-		},
+		{"stale for ever ends with the budget", ready, nil, []answer{gs, stale, gs, stale, gs, stale, gs, stale, gs, stale, gs, {Status: 410}}, nil, azprov.KindTimeout, reportBudget, ""},
+		{"205 is success", ready, nil, []answer{gs, {Status: 205}}, []string{goalStateTarget, healthTarget}, "", time.Millisecond, ""},
 		{"an answer that is cut is an answer", ready, nil, []answer{gs, {Body: "x", Truncate: true}, fine}, []string{goalStateTarget, healthTarget}, "", time.Millisecond, ""},
 		{"503 is waited out", ready, nil, []answer{gs, {Status: 503}, {Status: 503}, fine}, []string{goalStateTarget, healthTarget, healthTarget, healthTarget}, "", 5 * time.Second, ""},
 		{"a broken connection is tried again", ready, nil, []answer{gs, {Drop: true}, fine}, []string{goalStateTarget, healthTarget, healthTarget}, "", 2 * time.Second, ""},
@@ -363,6 +359,43 @@ func TestWatchYieldsTheEndLast(t *testing.T) {
 			t.Errorf("yielded %q, want %q", kinds, want)
 		}
 	})
+}
+
+// TestBudgets holds the times that the comments of the methods promise.
+func TestBudgets(t *testing.T) {
+	report := func(state goalstate.HealthState, sub goalstate.HealthSubStatus) func(context.Context, *Client) error {
+		return func(ctx context.Context, c *Client) error {
+			_, err := c.ReportHealth(ctx, HealthReport{State: state, SubStatus: sub}, nil)
+			return err
+		}
+	}
+	for _, row := range []struct {
+		name   string
+		budget time.Duration
+		call   func(context.Context, *Client) error
+	}{
+		{"GetVersions", 30 * time.Second, func(ctx context.Context, c *Client) error { _, err := c.GetVersions(ctx, nil); return err }},
+		{"GetGoalState", 5 * time.Minute, func(ctx context.Context, c *Client) error { _, err := c.GetGoalState(ctx, nil); return err }},
+		{"GetSharedConfig", 5 * time.Minute, func(ctx context.Context, c *Client) error { _, err := c.GetSharedConfig(ctx, nil); return err }},
+		{"GetHostingEnvironmentConfig", 5 * time.Minute, func(ctx context.Context, c *Client) error {
+			_, err := c.GetHostingEnvironmentConfig(ctx, nil)
+			return err
+		}},
+		{"Ready", 20 * time.Minute, report(goalstate.HealthStateReady, "")},
+		{"Provisioning", 20 * time.Minute, report(goalstate.HealthStateNotReady, goalstate.HealthSubStatusProvisioning)},
+		{"ProvisioningFailed", 2 * time.Minute, report(goalstate.HealthStateNotReady, goalstate.HealthSubStatusProvisioningFailed)},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, transport := scripttest.Start(t, answer{Hang: true})
+				start := time.Now()
+				err := row.call(t.Context(), testClient(t, transport))
+				if took := time.Since(start); !errors.Is(err, azprov.ErrTimeout) || took > row.budget || took < row.budget-15*time.Second {
+					t.Errorf("%v after %v, want the %v of its comment", err, took, row.budget)
+				}
+			})
+		})
+	}
 }
 
 func TestDescriptionIsShortened(t *testing.T) {

@@ -13,11 +13,14 @@ import (
 )
 
 const (
-	// maxRefetch bounds how often one operation reads the goal state again because
-	// a URL or an id from it was refused as stale.
+	// maxRefetch is how many goal states one operation tries, because a URL from
+	// the one before was refused as stale.
 	maxRefetch = 3
 	// refetchPause lets the fabric finish what made the goal state stale.
 	refetchPause = time.Second
+	// maxRefetchPause ends its doubling where a report is tried again until its budget
+	// is over.
+	maxRefetchPause = 8 * time.Second
 )
 
 // config describes a document that the goal state points to.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -93,9 +94,9 @@ func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
 	}
 	journal := &journalWriter{logger: a.logger(a.err)}
 	if f.journal != "" {
-		file, err := os.OpenFile(f.journal, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		file, err := openJournal(f.journal)
 		if err != nil {
-			return fileError("emulate", f.journal, err)
+			return err
 		}
 		defer func() { _ = file.Close() }()
 		journal.file = file
@@ -118,6 +119,22 @@ func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
 		return err
 	}
 	return server.Close()
+}
+
+// openJournal opens a file for its owner alone, emptied if it is there. It follows no
+// symbolic link: who owns the link may not own what it names.
+func openJournal(path string) (*os.File, error) {
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink != 0 {
+		return nil, fileError("emulate", path, errors.New("it is a symbolic link"))
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, fileError("emulate", path, err)
+	}
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+		_ = file.Chmod(0o600) // it may have been there with another mode
+	}
+	return file, nil
 }
 
 // serve says where the services are, and waits.

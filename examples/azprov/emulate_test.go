@@ -188,6 +188,10 @@ func TestEmulateFailures(t *testing.T) {
 	t.Parallel()
 	e := startEmulate(t)
 	taken := strings.TrimPrefix(e.ready.IMDS, "http://")
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("elsewhere", link); err != nil {
+		t.Skip("no symbolic links here: " + err.Error())
+	}
 	for _, row := range []struct {
 		name string
 		args []string
@@ -201,6 +205,7 @@ func TestEmulateFailures(t *testing.T) {
 		{"an empty scenario", []string{"--scenario", ""}, exitUsage, "want the name of a scenario"},
 		{"a port that cannot be", []string{"--listen-imds", "127.0.0.1:99999"}, exitUsage, "want HOST:PORT"},
 		{"a journal in no directory", []string{"--journal", filepath.Join(t.TempDir(), "no", "journal")}, exitNotFound, "journal"},
+		{"a journal that is a link", []string{"--journal", link}, exitFailed, "symbolic link"},
 		{"a stray argument", []string{"linux-vm"}, exitUsage, `stray argument "linux-vm"`},
 	} {
 		t.Run(row.name, func(t *testing.T) {

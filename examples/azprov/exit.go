@@ -172,26 +172,12 @@ func newErrorDocument(err error) *errorDocument {
 	case !errors.As(err, &typed):
 		return &errorDocument{Kind: string(azprov.KindInternal), Op: "azprov", Message: azprov.OneLine(err.Error())}
 	}
+	reason, _ := azprov.ReasonOf(err)
 	bare := *typed
 	bare.Op, bare.Target, bare.Hint = "", "", ""
 	return &errorDocument{
-		Kind: string(typed.Kind), Op: typed.Op, Reason: reasonOf(typed),
+		Kind: string(typed.Kind), Op: typed.Op, Reason: reason,
 		Message: strings.TrimPrefix(bare.Error(), ": "), Hint: azprov.OneLine(typed.Hint),
 		Target: typed.Target, Status: typed.Status, Attempts: typed.Attempts, Seconds: typed.Elapsed.Seconds(),
 	}
-}
-
-// reasonOf is the first reason in the error's tree: what the platform is told.
-func reasonOf(err error) string {
-	var typed *azprov.Error
-	for errors.As(err, &typed) && typed != nil {
-		if typed.Reason != "" {
-			return typed.Reason
-		}
-		if err = typed.Last; err == nil {
-			break
-		}
-		typed = nil
-	}
-	return ""
 }

@@ -64,7 +64,7 @@ func (a *app) runInstance(ctx context.Context, client *imds.Client, raw bool) er
 		return err
 	}
 	if raw {
-		_, err := fmt.Fprintf(a.out, "%s\n", bytes.TrimSpace(resp.Raw()))
+		_, err := fmt.Fprintf(a.out, "%s\n", bytes.TrimSpace(resp.Raw().Reveal()))
 		return err
 	}
 	return a.print(struct {

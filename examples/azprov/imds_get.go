@@ -58,7 +58,7 @@ func (a *app) runGet(ctx context.Context, client *imds.Client, path string, opti
 		}
 		return err
 	}
-	raw := resp.Raw()
+	raw := resp.Raw().Reveal()
 	body, ok := harmless(path, options.Format, raw)
 	if a.global.reveal {
 		body, ok = raw, true

@@ -119,6 +119,11 @@ func TestDerivedProfiles(t *testing.T) {
 		{"a stale report is built anew", Health(), 410, fails(azprov.KindStale)},
 		{"a report in an unknown format is refused for good", Health(), 501, fails(azprov.KindMalformed)},
 		{"a report that met an error is repeated", Health(), 500, again(azprov.KindNotReady)},
+		{"a report has no body to be reset", Health(), 205, succeeds()},
+		{"a report has no body to be partial", Health(), 206, succeeds()},
+		{"a report is throttled like all", Health(), 503, again(azprov.KindThrottled)},
+		{"half a goal state is read again", GoalState(), 206, again(azprov.KindNotReady)},
+		{"a goal state that is not implemented may be later", GoalState(), 501, again(azprov.KindNotReady)},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

@@ -170,6 +170,8 @@ func GoalState() *Profile {
 func Health() *Profile {
 	p := WireServer()
 	p.Name = "wireserver-health"
+	delete(p.Statuses, 205) // a report has no document that could be missing or partial
+	delete(p.Statuses, 206)
 	p.Statuses[501] = badRequest
 	return p
 }

@@ -47,7 +47,7 @@ func TestDamagedAnswers(t *testing.T) {
 				if row.attempts != 0 && server.Attempts() != row.attempts {
 					t.Errorf("%d attempts, want %d", server.Attempts(), row.attempts)
 				}
-				if errors.Is(err, ErrNoAnswer) != row.silent {
+				if errors.Is(err, azprov.ErrNoAnswer) != row.silent {
 					t.Errorf("errors.Is(%v, ErrNoAnswer) is not %v", err, row.silent)
 				}
 			})

@@ -144,6 +144,14 @@ func TestNewClientRefuses(t *testing.T) {
 	}
 }
 
+// TestTimesAndSizes holds what is promised elsewhere in words.
+func TestTimesAndSizes(t *testing.T) {
+	t.Parallel()
+	if AttemptTimeout != 30*time.Second || dialTimeout != 5*time.Second || maxErrorBody != 64<<10 {
+		t.Errorf("attempt %v, dial %v, error body %d", AttemptTimeout, dialTimeout, maxErrorBody)
+	}
+}
+
 func TestErrorCodes(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{

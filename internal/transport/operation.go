@@ -119,12 +119,11 @@ func (o *Operation) verdict(ctx context.Context, rec *record, err error) *azprov
 	ctxErr := ctx.Err()
 	switch {
 	case errors.Is(ctxErr, context.Canceled):
-		return &azprov.Error{Kind: azprov.KindCanceled, Context: ctxErr, Message: "canceled by the caller"}
+		return Ended(o.op, "", ctxErr)
 	case ctxErr != nil:
-		return &azprov.Error{
-			Kind: azprov.KindTimeout, Context: context.DeadlineExceeded,
-			Message: "time ran out without a usable answer", Hint: rec.rule.Hint,
-		}
+		e := Ended(o.op, "no usable answer", ctxErr)
+		e.Hint = rec.rule.Hint
+		return e
 	case rec.outOf:
 		return &azprov.Error{
 			Kind: azprov.KindTimeout, Context: context.DeadlineExceeded,
@@ -137,6 +136,19 @@ func (o *Operation) verdict(ctx context.Context, rec *record, err error) *azprov
 		rec.last = err
 		return &azprov.Error{Kind: azprov.KindInternal, Message: "the request was not made"}
 	}
+}
+
+// Ended is the error of an operation that the end of its context, err, has ended. A
+// message says what it waited for.
+func Ended(op, message string, err error) *azprov.Error {
+	e := &azprov.Error{Op: op, Kind: azprov.KindTimeout, Message: "time ran out", Context: err}
+	if errors.Is(err, context.Canceled) {
+		e.Kind, e.Message = azprov.KindCanceled, "canceled by the caller"
+	}
+	if message != "" {
+		e.Message += ": " + message
+	}
+	return e
 }
 
 // message repeats the last failure in the first place, where it is the whole story.
@@ -160,14 +172,11 @@ func (o *Operation) fail(target string, rec *record, e *azprov.Error) *azprov.Er
 	return e
 }
 
-// ErrNoAnswer is in the tree of the error of an operation that nothing ever answered.
-var ErrNoAnswer = errors.New("nothing ever answered")
-
-// silence marks a failure with ErrNoAnswer, and prints as it did.
+// silence marks a failure with azprov.ErrNoAnswer, and prints as it did.
 type silence struct{ error }
 
 func (s silence) Unwrap() error        { return s.error }
-func (s silence) Is(target error) bool { return target == ErrNoAnswer }
+func (s silence) Is(target error) bool { return target == azprov.ErrNoAnswer }
 
 // Fail returns an error of the operation that no single call made: kind and
 // message are the caller's, attempts and time the operation's.
