@@ -107,6 +107,20 @@ func TestFaultsDoNotHideAWrongRequest(t *testing.T) {
 	})
 }
 
+func TestFaultIsKeptForARightMethod(t *testing.T) {
+	t.Parallel()
+	f := fabric(t, func(s *emulator.Scenario) { s.WireServer.Faults = []emulator.Fault{{Status: 500}} })
+	for _, want := range []int{405, 500, 200} {
+		method := http.MethodGet
+		if want == http.StatusMethodNotAllowed {
+			method = http.MethodPost
+		}
+		if status, _, _ := ask(t, f.WireServer(), method, "/?comp=versions", ""); status != want {
+			t.Errorf("status %d, want %d", status, want)
+		}
+	}
+}
+
 func TestFaultReset(t *testing.T) {
 	t.Parallel()
 	inMemory(t, func(s *emulator.Scenario) {
@@ -124,6 +138,18 @@ func TestFaultReset(t *testing.T) {
 			t.Errorf("journal: %+v", entry)
 		}
 	})
+}
+
+func TestFaultResetWithoutAConnectionAborts(t *testing.T) {
+	t.Parallel()
+	f := fabric(t, imdsFaults(emulator.Fault{Kind: emulator.FaultReset}))
+	defer func() {
+		if got := recover(); got != http.ErrAbortHandler { //nolint:errorlint // It is that very value which net/http knows.
+			t.Errorf("panic %v", got)
+		}
+	}()
+	ask(t, f.IMDS(), http.MethodGet, instance2023, "", "Metadata: true")
+	t.Error("there was an answer")
 }
 
 func TestFaultRefusesAReport(t *testing.T) {

@@ -102,13 +102,22 @@ func TestWireServerFailures(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]string{
 		403: "<h2>403 - Forbidden: Access is denied.</h2>",
+		410: "<Code>ResourceNotAvailable</Code>",
+		429: "<Code>RequestRateLimitExceeded</Code>",
 		500: "<Code>InternalServerError</Code>",
 		503: "<h2>Service Unavailable</h2>",
 	} {
 		f := fabric(t, func(s *emulator.Scenario) { s.WireServer.Faults = []emulator.Fault{{Status: status}} })
-		got, body, _ := ask(t, f.WireServer(), http.MethodGet, "/?comp=versions", "")
+		got, body, header := ask(t, f.WireServer(), http.MethodGet, "/?comp=versions", "")
 		if got != status || !strings.Contains(body, want) {
 			t.Errorf("status %d: %s", got, body)
+		}
+		server, kind := "Microsoft-IIS/10.0", "text/xml; charset=utf-8"
+		if strings.HasPrefix(want, "<h2>") { // from the web server in front
+			server, kind = "Microsoft-HTTPAPI/2.0", "text/html; charset=us-ascii"
+		}
+		if header.Get("Server") != server || header.Get("Content-Type") != kind {
+			t.Errorf("status %d: headers %v", got, header)
 		}
 	}
 }

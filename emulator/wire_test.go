@@ -3,7 +3,9 @@ package emulator_test
 import (
 	"bytes"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,6 +43,7 @@ func TestWireServerAnswers(t *testing.T) {
 		{"path too long", "GET", "/machine/a/b/c?comp=config", "", []string{version2012}, 404, "<Error", "unknown path"},
 		{"unknown ids", "GET", "/machine/a/b?comp=config&type=sharedConfig&incarnation=1", "", []string{version2012}, 410, "<Code>ResourceNotAvailable</Code>", "URL of a stale goal state"},
 		{"unknown type", "GET", "/machine/a/b?comp=config&type=other&incarnation=1", "", []string{version2012}, 404, "<Error", "unknown comp or type"},
+		{"a type in place of comp", "GET", "/machine/a/b?comp=sharedConfig&incarnation=1", "", []string{version2012}, 404, "<Error", "unknown comp or type"},
 		{"telemetry", "POST", "/machine?comp=telemetrydata", "<TelemetryData/>", []string{version2012, xmlType}, 200, "", ""},
 		{"telemetry with slash", "POST", "/machine/?comp=telemetrydata", "<TelemetryData/>", []string{version2012, xmlType}, 200, "", ""},
 		{"role properties", "POST", "/machine?comp=roleProperties", "<RoleProperties/>", []string{version2012, xmlType}, 202, "", ""},
@@ -70,6 +73,125 @@ func TestWireServerAnswers(t *testing.T) {
 			}
 			wantVerdict(t, f, row.verdict)
 		})
+	}
+}
+
+// The documents of testScenario, of which the ids are the same in every run.
+const (
+	containerID = "c927df23-873e-87dc-bbd9-1c8551b63a89"
+	instanceURL = "http://192.0.2.7:8080/machine/" + containerID + "/d672b490%2D6477%2D8b6e%2D8663%2D05aa00b6db2a.%5Ftest%5Fvm%2D1"
+	xmlHeader   = `<?xml version="1.0" encoding="utf-8"?>`
+	role        = `<Incarnation number="1" instance="_test_vm-1" guid="{406bf724-4baa-80cf-a025-52a31467a541}" />`
+	xsi         = `xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation=`
+)
+
+func TestWireServerDocuments(t *testing.T) {
+	t.Parallel()
+	f := fabric(t, nil)
+	g := goalState(t, f)
+	for _, row := range []struct{ name, url, want string }{
+		{
+			"versions", "http://192.0.2.7:8080/?comp=versions",
+			xmlHeader + `<Versions><Preferred><Version>2015-04-05</Version></Preferred><Supported><Version>2015-04-05</Version>` +
+				`<Version>2012-11-30</Version><Version>2012-09-15</Version><Version>2012-05-15</Version><Version>2011-12-31</Version>` +
+				`<Version>2011-10-15</Version><Version>2011-08-31</Version><Version>2011-04-07</Version><Version>2010-12-15</Version>` +
+				`<Version>2010-28-10</Version></Supported></Versions>`,
+		},
+		{
+			"goal state", "http://192.0.2.7:8080/machine?comp=goalstate",
+			xmlHeader + `<GoalState ` + xsi + `"goalstate10.xsd"><Version>2012-11-30</Version><Incarnation>1</Incarnation>` +
+				`<Machine><ExpectedState>Started</ExpectedState><StopRolesDeadlineHint>300000</StopRolesDeadlineHint>` +
+				`<LBProbePorts><Port>16001</Port></LBProbePorts><ExpectHealthReport>FALSE</ExpectHealthReport></Machine>` +
+				`<Container><ContainerId>` + containerID + `</ContainerId><RoleInstanceList><RoleInstance>` +
+				`<InstanceId>d672b490-6477-8b6e-8663-05aa00b6db2a._test_vm-1</InstanceId><State>Started</State><Configuration>` +
+				`<HostingEnvironmentConfig>` + instanceURL + `?comp=config&amp;type=hostingEnvironmentConfig&amp;incarnation=1</HostingEnvironmentConfig>` +
+				`<SharedConfig>` + instanceURL + `?comp=config&amp;type=sharedConfig&amp;incarnation=1</SharedConfig>` +
+				`<ExtensionsConfig>` + instanceURL + `?comp=config&amp;type=extensionsConfig&amp;incarnation=1</ExtensionsConfig>` +
+				`<FullConfig>` + instanceURL + `?comp=config&amp;type=fullConfig&amp;incarnation=1</FullConfig>` +
+				`<Certificates>` + instanceURL + `?comp=certificates&amp;incarnation=1</Certificates>` +
+				`<ConfigName>d672b490-6477-8b6e-8663-05aa00b6db2a.0.d672b490-6477-8b6e-8663-05aa00b6db2a.0._test_vm-1.1.xml</ConfigName>` +
+				`</Configuration></RoleInstance></RoleInstanceList></Container></GoalState>`,
+		},
+		{
+			"hosting environment", g.HostingEnvironmentConfigURL,
+			xmlHeader + `<HostingEnvironmentConfig version="1.0.0.0" goalStateIncarnation="1">` + role + `</HostingEnvironmentConfig>`,
+		},
+		{
+			"shared config", g.SharedConfigURL,
+			xmlHeader + `<SharedConfig version="1.0.0.0" goalStateIncarnation="1">` + role + `<Instances><Instance id="_test_vm-1" address="10.1.0.4">` +
+				`<FaultDomains randomId="0" updateId="0" updateCount="0" /></Instance></Instances></SharedConfig>`,
+		},
+		{
+			"extensions config", g.ExtensionsConfigURL,
+			`<?xml version="1.0" encoding="UTF-8"?><Extensions version="1.0.0.0" goalStateIncarnation="1" />`,
+		},
+		{
+			"full config", g.FullConfigURL,
+			`<?xml version="1.0" encoding="UTF-8"?><RoleConfig version="1.0.0.0" goalStateIncarnation="1" />`,
+		},
+		{
+			"certificates", g.CertificatesURL,
+			xmlHeader + `<CertificateFile ` + xsi + `"certificates10.xsd"><Version>2012-11-30</Version><Incarnation>1</Incarnation>` +
+				`<Format>Pkcs7BlobWithPfxContents</Format></CertificateFile>`,
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			target := strings.TrimPrefix(row.url, "http://192.0.2.7:8080")
+			status, body, header := ask(t, f.WireServer(), http.MethodGet, target, "", version2012)
+			var flat strings.Builder // without what indents it
+			for line := range strings.Lines(body) {
+				flat.WriteString(strings.TrimSpace(line))
+			}
+			if status != http.StatusOK || flat.String() != row.want {
+				t.Errorf("status %d, document\n%s\nwant\n%s", status, flat.String(), row.want)
+			}
+			want := http.Header{
+				"Content-Length": {strconv.Itoa(len(body))}, "Content-Type": {"text/xml; charset=utf-8"},
+				"Server": {"Microsoft-IIS/10.0"}, "X-Ms-Version": {"2012-11-30"},
+			}
+			if diff := cmp.Diff(want, header); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestSharedConfigHasAnIPv4AddressIfTheVMHas(t *testing.T) {
+	t.Parallel()
+	v4, v6 := netip.MustParsePrefix("10.1.0.9/24"), netip.MustParsePrefix("fd00::4/64")
+	for _, row := range []struct {
+		name      string
+		addresses []netip.Prefix
+		want      string
+	}{
+		{"the first of its kind", []netip.Prefix{v6, v4}, "10.1.0.9"},
+		{"none", []netip.Prefix{v6}, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := fabric(t, func(s *emulator.Scenario) { s.VM.Interfaces[0].Addresses = row.addresses })
+			u, err := url.Parse(goalState(t, f).SharedConfigURL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, body, _ := ask(t, f.WireServer(), http.MethodGet, u.RequestURI(), "", version2012)
+			config, err := goalstate.ParseSharedConfig([]byte(body))
+			if err != nil || len(config.Instances) != 1 || config.Instances[0].Address != row.want {
+				t.Errorf("%v: %s", err, body)
+			}
+		})
+	}
+}
+
+func TestGoalStateHasTheScenariosIDs(t *testing.T) {
+	t.Parallel()
+	f := fabric(t, func(s *emulator.Scenario) {
+		s.WireServer.Incarnation, s.WireServer.ContainerID, s.WireServer.InstanceID = 7, "container", "deployment.instance"
+	})
+	g := goalState(t, f)
+	if g.Incarnation != "7" || g.ContainerID != "container" || g.InstanceID != "deployment.instance" || g.ConfigName != "deployment.0.deployment.0.instance.1.xml" {
+		t.Errorf("%+v", g)
 	}
 }
 
@@ -160,7 +282,9 @@ func TestMigrationMakesGoalStatesStale(t *testing.T) {
 	}
 	stale := before
 	stale.ContainerID = after.ContainerID // Only the incarnation is old.
-	for _, g := range []goalstate.GoalState{before, stale} {
+	container, instance := after, after   // Only one id is another's.
+	container.ContainerID, instance.InstanceID = before.ContainerID, "other"
+	for _, g := range []goalstate.GoalState{before, stale, container, instance} {
 		status, body := report(t, f, g, goalstate.Health{State: goalstate.HealthStateReady})
 		if status != http.StatusGone || !strings.Contains(body, "ResourceNotAvailable") {
 			t.Errorf("the old report: status %d, %s", status, body)
@@ -236,7 +360,10 @@ func TestHealthDescriptionLimit(t *testing.T) {
 	}{
 		{"at the limit", strings.Repeat("x", 4096), http.StatusOK},
 		{"over the limit", strings.Repeat("x", 4097), http.StatusInternalServerError},
+		{"escaped and at the limit", strings.Repeat("&amp;", 816) + "&lt;&gt;&lt;&gt;", http.StatusOK},
 		{"over the limit once escaped", strings.Repeat("&lt;", 1025), http.StatusInternalServerError},
+		{"ampersands over the limit", strings.Repeat("&amp;", 820), http.StatusInternalServerError},
+		{"closing brackets over the limit", strings.Repeat("&gt;", 1025), http.StatusInternalServerError},
 	} {
 		body := `<Health><GoalStateIncarnation>1</GoalStateIncarnation><Container><ContainerId>` + g.ContainerID +
 			`</ContainerId><RoleInstanceList><Role><InstanceId>` + g.InstanceID + `</InstanceId><Health><State>NotReady</State>` +
@@ -250,20 +377,28 @@ func TestHealthDescriptionLimit(t *testing.T) {
 			wantVerdict(t, f, "description over 4096 bytes")
 		}
 	}
-	if n := len(f.Reports()); n != 1 {
-		t.Errorf("%d reports were accepted, want 1", n)
+	if n := len(f.Reports()); n != 2 {
+		t.Errorf("%d reports were accepted, want 2", n)
 	}
 }
 
 func TestUnknownHealthStateIsRefused(t *testing.T) {
 	t.Parallel()
-	f := fabric(t, nil)
-	g := goalState(t, f)
-	body := `<Health><GoalStateIncarnation>1</GoalStateIncarnation><Container><ContainerId>` + g.ContainerID +
-		`</ContainerId><RoleInstanceList><Role><InstanceId>` + g.InstanceID +
-		`</InstanceId><Health><State>Fine</State></Health></Role></RoleInstanceList></Container></Health>`
-	if status, _, _ := ask(t, f.WireServer(), http.MethodPost, "/machine?comp=health", body, version2012, xmlType); status != http.StatusBadRequest {
-		t.Errorf("status %d", status)
+	for _, health := range []string{
+		"<State>Fine</State>",
+		"<State>NotReady</State><Details><SubStatus>Resting</SubStatus></Details>",
+	} {
+		f := fabric(t, nil)
+		g := goalState(t, f)
+		body := `<Health><GoalStateIncarnation>1</GoalStateIncarnation><Container><ContainerId>` + g.ContainerID +
+			`</ContainerId><RoleInstanceList><Role><InstanceId>` + g.InstanceID +
+			`</InstanceId><Health>` + health + `</Health></Role></RoleInstanceList></Container></Health>`
+		if status, _, _ := ask(t, f.WireServer(), http.MethodPost, "/machine?comp=health", body, version2012, xmlType); status != http.StatusBadRequest {
+			t.Errorf("%s: status %d", health, status)
+		}
+		wantVerdict(t, f, "unknown health state")
+		if len(f.Reports()) != 0 || f.State() != emulator.StateNone {
+			t.Errorf("%s was accepted: %+v", health, f.Reports())
+		}
 	}
-	wantVerdict(t, f, "unknown health state")
 }

@@ -114,16 +114,36 @@ func TestDamagedLatchIsAWarning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, lookup(t, "linux-vm"))
 		r.options.StateDir = t.TempDir()
-		for name, text := range map[string]string{"report-a.json": "{", "report-b.json": strings.Repeat(" ", 5000)} {
+		// The second would count, if it were not so large.
+		large := `{"state":"Failed","acceptedAt":"2026-01-02T03:04:05Z","bootId":"boot-1"}` + strings.Repeat(" ", 5000)
+		for name, text := range map[string]string{"report-a.json": "{", "report-b.json": large} {
 			if err := os.WriteFile(filepath.Join(r.options.StateDir, name), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 		result, err := provision.Run(t.Context(), r.options)
-		if err != nil || result.Report.State != provision.ReportReady || len(result.Report.Warnings) != 1 {
+		if err != nil || result.Report.State != provision.ReportReady || len(result.Report.Warnings) != 1 ||
+			!strings.HasPrefix(result.Report.Warnings[0], "provision.Report (") {
 			t.Errorf("%v, %+v", err, result.Report)
 		}
 	})
+}
+
+func TestWithoutAStateDirNoFileCounts(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.WriteFile("report-x.json", []byte(`{"state":"Failed","bootId":"boot-1"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		result, err := provision.Run(t.Context(), newRig(t, lookup(t, "linux-vm")).options)
+		if err != nil || len(result.Report.Warnings) != 0 {
+			t.Errorf("%v, %+v", err, result.Report)
+		}
+	})
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
 }
 
 func TestFailureReportHasTheCallersDeadline(t *testing.T) {

@@ -3,8 +3,10 @@ package provision
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/imds"
@@ -174,6 +176,7 @@ func TestConfig(t *testing.T) {
 		{name: "custom data alone", env: custom, inst: instance(nil), options: Options{ConfigOrder: UserDataFirst}, want: "custom", source: SourceOVF},
 		{name: "unreadable user data is none", env: environment(nil), inst: instance(bad), want: "", source: SourceNone},
 		{name: "custom data that is no base64 is handed on", env: raw, inst: instance(nil), want: "%text%", source: SourceOVF},
+		{name: "a single byte is data", env: environment(func(e *ovf.Environment) { e.CustomData = secret("#") }), inst: instance(user), want: "#", source: SourceOVF},
 		{name: "none", env: environment(nil), inst: instance(nil), want: "", source: SourceNone},
 	})
 }
@@ -254,52 +257,100 @@ func TestMergeRefuses(t *testing.T) {
 	}
 }
 
-func TestPPSType(t *testing.T) {
+func TestPlace(t *testing.T) {
 	t.Parallel()
-	for _, row := range []struct {
-		name     string
-		on       azprov.Switch
-		fromOVF  ovf.PreprovisionedVMType
-		fromIMDS imds.PPSType
-		want     imds.PPSType
-		warnings int
+	place := func(i *imds.Instance) {
+		i.Compute.Location, i.Compute.Zone = "westeurope", "2"
+		i.Network.Interface = []imds.NetworkInterface{{MACAddress: "000D3A000001"}}
+	}
+	for field, row := range map[Field]struct {
+		get  func(*Machine) string
+		want string
 	}{
-		{"nobody says", azprov.SwitchUnset, "", "", imds.PPSTypeNone, 0},
-		{"None", azprov.SwitchOff, "", "None", imds.PPSTypeNone, 0},
-		{"the switch alone is Running", azprov.SwitchOn, "", "None", imds.PPSTypeRunning, 0},
-		{"Running of the medium", azprov.SwitchOff, "Running", "", imds.PPSTypeRunning, 0},
-		{"Running of IMDS", azprov.SwitchOff, "", "Running", imds.PPSTypeRunning, 0},
-		{"Savable beats Running", azprov.SwitchOn, "", "Savable", imds.PPSTypeSavable, 0},
-		{"Savable beats the OS disk", azprov.SwitchOff, "PreprovisionedOSDisk", "Savable", imds.PPSTypeSavable, 0},
-		{"the OS disk beats Running", azprov.SwitchOn, "Running", "PreprovisionedOSDisk", imds.PPSTypePreprovisionedOSDisk, 0},
-		{"Unknown of IMDS", azprov.SwitchOff, "", "Unknown", imds.PPSTypeNone, 1},
-		{"Savable beside an unknown word", azprov.SwitchOff, "Savable", "Future", imds.PPSTypeSavable, 1},
-		{"another case is another word", azprov.SwitchOff, "running", "", imds.PPSTypeNone, 1},
-		{"the switch counts beside an unknown word", azprov.SwitchOn, "running", "None", imds.PPSTypeRunning, 1},
-		{"the switch counts beside None", azprov.SwitchOn, "None", "None", imds.PPSTypeRunning, 0},
+		FieldRegion:  {func(m *Machine) string { return m.Region }, "westeurope"},
+		FieldZone:    {func(m *Machine) string { return m.Zone }, "2"},
+		FieldNetwork: {func(m *Machine) string { return strconv.Itoa(len(m.Network.Interface)) }, "1"},
+	} {
+		none := ""
+		if field == FieldNetwork {
+			none = "0"
+		}
+		runMerge(t, field, row.get, []mergeRow{
+			{name: string(field) + " of IMDS", env: environment(nil), inst: instance(place), want: row.want, source: SourceIMDS},
+			{name: string(field) + " of nobody", env: environment(nil), inst: instance(nil), want: none, source: SourceNone},
+		})
+	}
+}
+
+func TestDataAndPassword(t *testing.T) {
+	t.Parallel()
+	user := func(i *imds.Instance) { i.Compute.UserData = secret("dXNlcg==") } // "user"
+	medium := environment(func(e *ovf.Environment) { e.CustomData, e.UserPassword = secret("custom"), secret("p") })
+	for field, row := range map[Field]struct {
+		get    func(*Machine) string
+		want   string
+		source Source
+	}{
+		FieldCustomData:   {func(m *Machine) string { return m.CustomData.RevealString() }, "custom", SourceOVF},
+		FieldUserData:     {func(m *Machine) string { return m.UserData.RevealString() }, "user", SourceIMDS},
+		FieldUserPassword: {func(m *Machine) string { return m.User.Password.RevealString() }, "p", SourceOVF},
+	} {
+		runMerge(t, field, row.get, []mergeRow{
+			{name: string(field), env: medium, inst: instance(user), want: row.want, source: row.source},
+			{name: "no " + string(field), env: environment(nil), inst: instance(nil), want: "", source: SourceNone},
+		})
+	}
+}
+
+func TestWhoIsMissingIsNamed(t *testing.T) {
+	t.Parallel()
+	for want, s := range map[string]*sources{
+		"the provisioning medium is not there": {dmi: onAzure(), inst: instance(nil)},
+		"IMDS is not there":                    {dmi: onAzure(), env: environment(nil)},
+	} {
+		if _, err := merge(s, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+func TestKeysToResolve(t *testing.T) {
+	t.Parallel()
+	medium := environment(func(e *ovf.Environment) {
+		e.PublicKeys = []ovf.PublicKey{{Value: keyA, Fingerprint: "01"}, {Fingerprint: "ab:cd"}, {Value: "no key"}, {Value: "no key", Fingerprint: "ef"}}
+	})
+	imdsKey := func(i *imds.Instance) { i.Compute.PublicKeys = []imds.PublicKey{{KeyData: keyA}} }
+	for _, row := range []struct {
+		name string
+		s    sources
+		want []string
+	}{
+		{"those without a usable value", sources{env: medium, inst: instance(nil)}, []string{"ABCD", "EF"}},
+		{"without IMDS too", sources{env: medium}, []string{"ABCD", "EF"}},
+		{"none if IMDS's keys count", sources{env: medium, inst: instance(imdsKey)}, nil},
+		{"none without a medium", sources{inst: instance(nil)}, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			env := environment(func(e *ovf.Environment) {
-				e.Platform.PreprovisionedVM, e.Platform.PreprovisionedVMType = row.on, row.fromOVF
-			})
-			s := &sources{env: env, inst: instance(func(i *imds.Instance) { i.Extended.Compute.PPSType = row.fromIMDS })}
-			if got := ppsType(s); got != row.want || len(s.notes) != row.warnings {
-				t.Errorf("%s, notes %q", got, s.notes)
+			if got := unresolved(&row.s); !slices.Equal(got, row.want) {
+				t.Errorf("%q, want %q", got, row.want)
 			}
 		})
 	}
 }
 
-func TestPossibleValues(t *testing.T) {
+func TestDefaults(t *testing.T) {
 	t.Parallel()
-	for name, n := range map[string]int{
-		"sources": len(PossibleSourceValues()), "fields": len(PossibleFieldValues()), "states": len(PossibleReportStateValues()),
-		"steps": len(PossibleStepNameValues()), "orders": len(PossibleConfigOrderValues()),
-	} {
-		if want := map[string]int{"sources": 7, "fields": 12, "states": 4, "steps": 11, "orders": 2}[name]; n != want {
-			t.Errorf("%d %s, want %d", n, name, want)
-		}
+	p, err := New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := p.o
+	if o.IMDS == nil || o.WireServer == nil || o.Logger == nil || o.Sysfs == nil || o.Medium != (noMedium{}) {
+		t.Errorf("options %+v", o)
+	}
+	if o.ConfigOrder != CustomDataFirst || o.AgentName != "azprov/"+azprov.Version || o.FailureTimeout != 2*time.Minute || p.latch.dir != "/run/azprov" {
+		t.Errorf("order %s, agent %s, %v for a failure, state in %s", o.ConfigOrder, o.AgentName, o.FailureTimeout, p.latch.dir)
 	}
 }
 

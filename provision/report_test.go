@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -29,7 +30,8 @@ func TestReadyIsNeverSentAfterFailed(t *testing.T) {
 		}
 		// Another process of the same boot.
 		result, err := provision.Run(t.Context(), r.options)
-		if !errors.Is(err, provision.ErrContradiction) || result.Report.State != provision.ReportFailed {
+		if !errors.Is(err, provision.ErrContradiction) || azprov.KindOf(err) != azprov.KindInternal ||
+			result.Report.State != provision.ReportFailed || result.Report.AcceptedAt.IsZero() {
 			t.Errorf("%v, %+v", err, result.Report)
 		}
 		if r.fabric.State() != emulator.StateFailed || len(r.fabric.Reports()) != 1 {
@@ -58,7 +60,7 @@ func TestReadyIsSentOnce(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		second, err := provision.Run(t.Context(), r.options)
-		if err != nil || !second.Report.Repeated || !second.Report.AcceptedAt.Equal(first.Report.AcceptedAt) || len(r.fabric.Reports()) != 1 {
+		if err != nil || second.Report.State != provision.ReportReady || !second.Report.Repeated || !second.Report.AcceptedAt.Equal(first.Report.AcceptedAt) || len(r.fabric.Reports()) != 1 {
 			t.Errorf("%v, %+v, reports %+v", err, second.Report, r.fabric.Reports())
 		}
 		entries, err := os.ReadDir(r.options.StateDir)
@@ -165,6 +167,72 @@ func (h *host) WriteReport(_ context.Context, record string) error {
 	result, _, _ := strings.Cut(record, "|")
 	h.told = append(h.told, fmt.Sprintf("%s before report %d", result, len(h.fabric.Reports())+1))
 	return nil
+}
+
+// records keeps what the second channel was told.
+type records struct{ told []string }
+
+func (r *records) WriteReport(_ context.Context, record string) error {
+	r.told = append(r.told, record)
+	return nil
+}
+
+// TestRecords asserts the one-line reports byte for byte; virtual time begins with 2000.
+func TestRecords(t *testing.T) {
+	const (
+		agent = "|agent=azprov/" + azprov.Version
+		id    = "|vm_id=91267c52-9f02-4cfe-b1f4-a4da7ebac2cf"
+		stamp = "|timestamp=2000-01-01T00:00:00.000000+00:00"
+		link  = "|documentation_url=" + azprov.DocumentationURL
+	)
+	reason := &azprov.Error{Op: "x", Reason: "no disk", Details: []azprov.Detail{{Key: "disk", Value: "a|b"}}}
+	for _, row := range []struct {
+		name    string
+		outcome provision.Outcome
+		unknown bool // the VM's id is nowhere
+		want    string
+	}{
+		{"success", provision.Outcome{State: provision.ReportReady}, false, "result=success" + agent + stamp + id},
+		{"success of a VM without id", provision.Outcome{State: provision.ReportReady}, true, "result=success" + agent + stamp + "|vm_id=unknown"},
+		{
+			"failure without a cause",
+			provision.Outcome{State: provision.ReportFailed},
+			false,
+			"result=error|reason=unhandled exception" + agent + "|exception=no cause was given" + id + stamp + link,
+		},
+		{
+			"failure with a reason below",
+			provision.Outcome{State: provision.ReportFailed, Err: &azprov.Error{Op: "y", Last: reason}, PPSType: "Running"},
+			false,
+			"result=error|reason=no disk" + agent + "|'disk=a|b'|pps_type=Running" + id + stamp + link,
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := lookup(t, "linux-vm")
+				s.VM.ID = azprov.VMID{0x91, 0x26, 0x7c, 0x52, 0x9f, 0x02, 0x4c, 0xfe, 0xb1, 0xf4, 0xa4, 0xda, 0x7e, 0xba, 0xc2, 0xcf}
+				r := newRig(t, s)
+				if row.unknown {
+					r.options.Sysfs = fstest.MapFS{}
+				}
+				told := &records{}
+				r.options.Host = told
+				p, err := provision.New(r.options)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := p.Report(t.Context(), row.outcome); err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(told.told, []string{row.want}) {
+					t.Errorf("told %q, want %q", told.told, row.want)
+				}
+				if got := r.fabric.Reports()[0].Description; row.outcome.State == provision.ReportFailed && got != row.want {
+					t.Errorf("description %q, want %q", got, row.want)
+				}
+			})
+		})
+	}
 }
 
 // deaf listens to no context for a while.

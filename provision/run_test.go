@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -113,6 +114,9 @@ func TestScenarios(t *testing.T) {
 				if len(reports) != 1 || !strings.Contains(reports[0].Description, row.report) {
 					t.Errorf("reports %+v", reports)
 				}
+				if alone := result.Machine != nil && slices.Contains(result.Machine.Warnings, "IMDS did not answer; the medium alone was used"); alone != (row.scenario == "no-imds") {
+					t.Errorf("warnings %q", result.Machine.Warnings)
+				}
 				if row.host != "" && result.Machine.HostName != row.host {
 					t.Errorf("host name %q, want %q", result.Machine.HostName, row.host)
 				}
@@ -161,6 +165,10 @@ func TestNotAzure(t *testing.T) {
 		r := newRig(t, lookup(t, "linux-vm"))
 		r.options.Sysfs = fstest.MapFS{}
 		result, err := provision.Run(t.Context(), r.options)
+		var e *azprov.Error
+		if !errors.As(err, &e) || e.Op != "provision.Collect" {
+			t.Errorf("%v names no operation", err)
+		}
 		if !errors.Is(err, azprov.ErrNotAzure) || result.Report.State != provision.ReportNone || len(r.fabric.Journal()) != 0 {
 			t.Errorf("%v, %+v, %d requests", err, result.Report, len(r.fabric.Journal()))
 		}
@@ -171,47 +179,26 @@ func TestNotAzure(t *testing.T) {
 	})
 }
 
-// network fails, or counts.
-type network struct {
-	err      error
-	up, down int
-	hangs    time.Duration // Down listens to no context
+// sealed is a view of /sys in which an ordinary user may not read one file.
+type sealed struct{ fs.FS }
+
+func (s sealed) Open(name string) (fs.File, error) {
+	if strings.HasSuffix(name, "product_uuid") {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
+	return s.FS.Open(name)
 }
 
-func (n *network) Up(context.Context) error   { n.up++; return n.err }
-func (n *network) Down(context.Context) error { n.down++; time.Sleep(n.hangs); return nil }
-
-func TestNetworkIsBroughtUpAndDown(t *testing.T) {
+func TestFirmwareThatCannotBeReadIsAWarning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, lookup(t, "linux-vm"))
-		n := &network{}
-		r.options.Network = n
+		r.options.Sysfs = sealed{r.options.Sysfs}
 		result, err := provision.Run(t.Context(), r.options)
-		if err != nil || n.up != 1 || n.down != 1 || !slices.Contains(steps(result), "network") {
-			t.Errorf("%v, up %d, down %d, %q", err, n.up, n.down, steps(result))
+		if err != nil || result.Machine.Sources[provision.FieldVMID] != provision.SourceIMDS {
+			t.Fatalf("%v, %+v", err, result.Machine)
 		}
-	})
-}
-
-func TestNetworkThatWillNotGoDownIsLeft(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, lookup(t, "linux-vm"))
-		r.options.Network = &network{hangs: time.Hour}
-		start := time.Now()
-		if _, err := provision.Run(t.Context(), r.options); err != nil || time.Since(start) > 31*time.Second {
-			t.Errorf("%v after %v", err, time.Since(start))
-		}
-		time.Sleep(time.Hour) // what was left behind ends
-	})
-}
-
-func TestNetworkIsNotTouchedElsewhere(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, lookup(t, "linux-vm"))
-		n := &network{}
-		r.options.Network, r.options.Sysfs = n, fstest.MapFS{}
-		if _, err := provision.Run(t.Context(), r.options); !errors.Is(err, azprov.ErrNotAzure) || n.up+n.down != 0 {
-			t.Errorf("%v, up %d, down %d", err, n.up, n.down)
+		if !strings.Contains(strings.Join(result.Machine.Warnings, "\n"), "product_uuid") {
+			t.Errorf("warnings %q", result.Machine.Warnings)
 		}
 	})
 }
@@ -221,126 +208,6 @@ func TestDefaults(t *testing.T) {
 	if provision.DefaultFailureTimeout != 2*time.Minute || provision.DefaultStateDir != "/run/azprov" {
 		t.Errorf("%v, %s", provision.DefaultFailureTimeout, provision.DefaultStateDir)
 	}
-}
-
-func TestCancelReportsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, lookup(t, "no-imds"))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		time.AfterFunc(5*time.Second, cancel)
-		result, err := provision.Run(ctx, r.options)
-		if azprov.KindOf(err) != azprov.KindCanceled || result.Report.State != provision.ReportNone || len(r.fabric.Reports()) != 0 {
-			t.Errorf("%v, %+v", err, result.Report)
-		}
-	})
-}
-
-func TestWhoCancelsIsNotReported(t *testing.T) {
-	for name, fail := range map[string]error{
-		"the context's error":  context.Canceled,
-		"what a program says":  errors.New("signal: killed"),
-		"an error of our kind": &azprov.Error{Op: "x", Kind: azprov.KindTimeout},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, lookup(t, "linux-vm"))
-				ctx, cancel := context.WithCancel(t.Context())
-				r.options.Apply = func(context.Context, *provision.Machine) error { cancel(); return fail }
-				result, err := provision.Run(ctx, r.options)
-				if !errors.Is(err, fail) || result.Report.State != provision.ReportNone || len(r.fabric.Reports()) != 0 {
-					t.Errorf("%v, %+v", err, result.Report)
-				}
-			})
-		})
-	}
-}
-
-func TestWhoDoesNotCancelIsReported(t *testing.T) {
-	redirect := func(s *emulator.Scenario) { s.IMDS.Faults = []emulator.Fault{{Status: 302, Always: true}} }
-	for _, row := range []struct {
-		name   string
-		change func(*emulator.Scenario)
-		apply  error
-	}{
-		{"Apply says canceled, and nobody did", nil, context.Canceled},
-		{"Apply says not Azure", nil, &azprov.Error{Op: "x", Kind: azprov.KindNotAzure}},
-		{"something else answers for IMDS", redirect, nil},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := lookup(t, "linux-vm")
-				if row.change != nil {
-					row.change(&s)
-				}
-				r := newRig(t, s)
-				r.options.Apply = func(context.Context, *provision.Machine) error { return row.apply }
-				result, err := provision.Run(t.Context(), r.options)
-				if err == nil || result.Report.State != provision.ReportFailed || r.fabric.State() != emulator.StateFailed {
-					t.Errorf("%v, %+v", err, result.Report)
-				}
-			})
-		})
-	}
-}
-
-func TestCancelEndsTheReportOfAFailure(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := lookup(t, "bad-ovf")
-		s.WireServer.Absent = true
-		r := newRig(t, s)
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		time.AfterFunc(10*time.Second, cancel)
-		start := time.Now()
-		result, err := provision.Run(ctx, r.options)
-		if took := time.Since(start); took > 10*time.Second || !errors.Is(err, azprov.ErrMalformed) || !errors.Is(result.ReportErr, azprov.ErrCanceled) {
-			t.Errorf("after %v: %v, %v", took, err, result.ReportErr)
-		}
-	})
-}
-
-func TestSilentIMDSLeavesTimeToReport(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, lookup(t, "no-imds"))
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		result, err := provision.Run(ctx, r.options)
-		if err != nil || result.Report.State != provision.ReportReady {
-			t.Errorf("%v, %+v", err, result.Report)
-		}
-	})
-}
-
-func TestTimeoutIsReportedAllTheSame(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, lookup(t, "linux-vm"))
-		r.options.Apply = func(ctx context.Context, _ *provision.Machine) error {
-			<-ctx.Done()
-			return &azprov.Error{Op: "test.Apply", Kind: azprov.KindTimeout, Context: ctx.Err(), Message: "the disk was too slow"}
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		result, err := provision.Run(ctx, r.options)
-		if !errors.Is(err, azprov.ErrTimeout) || result.Report.State != provision.ReportFailed || r.fabric.State() != emulator.StateFailed {
-			t.Errorf("%v, %+v", err, result.Report)
-		}
-	})
-}
-
-func TestFailureThatCannotBeReported(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := lookup(t, "bad-ovf")
-		s.WireServer.Absent = true
-		r := newRig(t, s)
-		start := time.Now()
-		result, err := provision.Run(t.Context(), r.options)
-		if !errors.Is(err, azprov.ErrMalformed) || result.Report.State != provision.ReportNone || !errors.Is(result.ReportErr, azprov.ErrTimeout) {
-			t.Errorf("%v, %+v, %v", err, result.Report, result.ReportErr)
-		}
-		if took := time.Since(start); took > provision.DefaultFailureTimeout {
-			t.Errorf("took %v", took)
-		}
-	})
 }
 
 func TestStepEventsComeInPairs(t *testing.T) {
@@ -358,9 +225,19 @@ func TestStepEventsComeInPairs(t *testing.T) {
 				open[e.Step.Name]++
 			}
 		}
+		start := time.Now()
 		result, err := provision.Run(t.Context(), r.options)
 		if err != nil || events != 2*len(result.Timeline) {
 			t.Errorf("%v, %d events for %d steps", err, events, len(result.Timeline))
+		}
+		for _, s := range result.Timeline {
+			want := time.Duration(0)
+			if s.Name == provision.StepMedium {
+				want = time.Second
+			}
+			if s.Duration != want || s.Start.Before(start) || s.Start.After(start.Add(time.Second)) {
+				t.Errorf("%s began after %v and took %v, want %v", s.Name, s.Start.Sub(start), s.Duration, want)
+			}
 		}
 		for name, n := range open {
 			if n != 0 {
@@ -392,7 +269,49 @@ func TestMachineAsJSONHoldsNoSecret(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
-	if _, err := provision.New(&provision.Options{ConfigOrder: "alphabetical"}); azprov.KindOf(err) != azprov.KindInternal {
-		t.Errorf("%v", err)
+	for name, options := range map[string]provision.Options{
+		"an unknown order":  {ConfigOrder: "alphabetical"},
+		"an unknown format": {HealthFormat: "yaml"},
+	} {
+		p, err := provision.New(&options)
+		var e *azprov.Error
+		if !errors.As(err, &e) || e.Kind != azprov.KindInternal || e.Op != "provision.New" || p != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if result, err := provision.Run(t.Context(), &options); err == nil || result.Report.State != provision.ReportNone {
+			t.Errorf("%s: %v, %+v", name, err, result)
+		}
 	}
 }
+
+func TestStepAsJSON(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 1, 2, 4, 4, 5, 600, time.FixedZone("", 3600))
+	for _, row := range []struct {
+		name string
+		step provision.Step
+		want string
+	}{
+		{
+			"that went well",
+			provision.Step{Name: provision.StepIMDS, Start: start, Duration: 1500*time.Millisecond + 300, Note: "a <b> & c"},
+			`{"step":"imds","start":"2026-01-02T03:04:05.0000006Z","seconds":1.5,"note":"a <b> & c"}`,
+		},
+		{
+			"that failed",
+			provision.Step{Name: provision.StepApply, Start: start, Err: errors.New("one\ntwo")},
+			`{"step":"apply","start":"2026-01-02T03:04:05.0000006Z","seconds":0,"error":"one two"}`,
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			b, err := row.step.MarshalJSON()
+			if got := strings.TrimSuffix(string(b), "\n"); err != nil || got != row.want {
+				t.Errorf("%s, %v, want %s", got, err, row.want)
+			}
+		})
+	}
+}
+
+// stuckNetwork cannot be brought down in any time.
+type stuckNetwork struct{ network }

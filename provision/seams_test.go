@@ -193,6 +193,24 @@ func TestProxyAgentIsAwaitedBeforeIMDS(t *testing.T) {
 	}
 }
 
+func TestProxyAgentThatIsNotWantedIsNotAwaited(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		t.Run(fmt.Sprintf("late medium %v", late), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, lookup(t, "linux-vm"))
+				if late {
+					medium, _ := r.fabric.Medium()
+					r.options.Medium = lateMedium{fsys: medium, after: time.Second}
+				}
+				r.options.ProxyAgent = func(context.Context) error { return errors.New("no agent here") }
+				if result, err := provision.Run(t.Context(), r.options); err != nil || slices.Contains(steps(result), "proxy-agent") || instanceReads(r.fabric) != 1 {
+					t.Errorf("%v, steps %q, %d reads of IMDS", err, steps(result), instanceReads(r.fabric))
+				}
+			})
+		})
+	}
+}
+
 func environmentOf(t *testing.T, f *emulator.Fabric, change func(*ovf.Environment)) *ovf.Environment {
 	t.Helper()
 	medium, _ := f.Medium()
@@ -252,6 +270,28 @@ func TestPoolVM(t *testing.T) {
 			}
 		})
 	})
+	for name, fault := range map[string]emulator.Fault{
+		"silence while it is read again is no absence": {Kind: emulator.FaultReset, Always: true},
+		"a refusal while it is read again ends it":     {Status: 403, Always: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := lookup(t, "no-imds") // its medium is complete
+				s.IMDS.Absent, s.IMDS.PPSType = false, "Future"
+				s.IMDS.Faults = []emulator.Fault{{Delay: 1}, fault} // the first read is fine
+				want := azprov.KindTimeout
+				if fault.Status != 0 {
+					want = azprov.KindDenied
+				}
+				r := newRig(t, s)
+				start := time.Now()
+				result, err := provision.Run(t.Context(), r.options)
+				if took := time.Since(start); azprov.KindOf(err) != want || result.Report.State != provision.ReportFailed || took > 6*time.Minute {
+					t.Errorf("%v after %v, steps %q", err, took, steps(result))
+				}
+			})
+		})
+	}
 	t.Run("metadata that still shows the pool is stale", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := lookup(t, "linux-vm")
@@ -259,7 +299,9 @@ func TestPoolVM(t *testing.T) {
 			r := newRig(t, s)
 			r.options.Preprovision = preprovisioner{environmentOf(t, r.fabric, func(*ovf.Environment) {})}
 			_, err := provision.Run(t.Context(), r.options)
-			if azprov.KindOf(err) != azprov.KindStale || !strings.Contains(r.fabric.Reports()[0].Description, "reason=invalid IMDS metadata for key=extended.compute.ppsType") {
+			description := r.fabric.Reports()[0].Description
+			if azprov.KindOf(err) != azprov.KindStale || !strings.Contains(description, "reason=invalid IMDS metadata for key=extended.compute.ppsType") ||
+				!strings.Contains(description, "|key=extended.compute.ppsType|value=Running|type=str|") {
 				t.Errorf("%v, %+v", err, r.fabric.Reports())
 			}
 		})

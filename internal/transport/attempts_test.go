@@ -13,6 +13,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/retry"
@@ -34,6 +36,19 @@ func TestResponseErrorIsReachableAndNotPrinted(t *testing.T) {
 		}
 		if !errors.Is(err, azprov.ErrStale) {
 			t.Errorf("%v is not ErrStale", err)
+		}
+	})
+}
+
+func TestErrorIsOneLineThatSaysWhatToDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, transport := scripttest.Start(t, scripttest.Answer{Status: 302, Delay: time.Second})
+		c := newClient(t, Config{Options: azcore.ClientOptions{Transport: transport}})
+		_, err := do(t.Context(), c, time.Minute, get(retry.IMDSPlain()))
+		want := "test.Client.GetThing (GET http://192.0.2.1/thing?comp=goalstate): HTTP status 302 Found after 1 attempt in 1s; " +
+			"something other than Azure answered: look for a captive portal or a proxy in the path"
+		if err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
 		}
 	})
 }
@@ -110,6 +125,58 @@ func TestWaiterForTheProxyAgentIsAskedOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWaiterForTheProxyAgentHasTheTimeOfTheOperation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, transport := scripttest.Start(t, scripttest.Answer{Status: 401})
+		c := newClient(t, Config{
+			Options:           azcore.ClientOptions{Transport: transport},
+			WaitForProxyAgent: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+		})
+		_, err := do(t.Context(), c, time.Minute, get(retry.IMDSPlain()))
+		if azprov.KindOf(err) != azprov.KindTimeout || !errors.Is(err, azprov.ErrUnauthenticated) {
+			t.Errorf("error %v, want a time-out that tells of the 401", err)
+		}
+	})
+}
+
+func TestURLThatCannotBeUsedIsNotShown(t *testing.T) {
+	t.Parallel()
+	call := get(retry.IMDSPlain())
+	call.URL = "http://192.0.2.1/%zz?sig=topsecret"
+	_, err := do(t.Context(), newClient(t, Config{}), time.Minute, call)
+	var e *azprov.Error
+	if !errors.As(err, &e) || e.Kind != azprov.KindMalformed || e.Attempts != 0 || errors.Is(err, azprov.ErrNoAnswer) {
+		t.Fatalf("error %v", err)
+	}
+	if strings.Contains(err.Error(), "topsecret") {
+		t.Errorf("the error shows the query: %v", err)
+	}
+}
+
+func TestLogShowsAttemptsFewerAndFewer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, transport := scripttest.Start(t, append(repeat(scripttest.Answer{Status: 503}, 9), scripttest.Answer{})...)
+		core, logged := observer.New(zap.InfoLevel)
+		c := newClient(t, Config{Options: azcore.ClientOptions{Transport: transport}, Logger: zap.New(core)})
+		if _, err := do(t.Context(), c, time.Hour, get(retry.IMDSPlain())); err != nil {
+			t.Fatal(err)
+		}
+		var attempts []int64
+		for _, entry := range logged.All() {
+			fields := entry.ContextMap()
+			attempt, _ := fields["attempt"].(int64)
+			attempts = append(attempts, attempt)
+			if entry.LoggerName != "test" || fields["operation"] != "test.Client.GetThing" || fields["status"] != int64(503) ||
+				fields["kind"] != string(azprov.KindNotReady) || fields["cause"] != "HTTP status 503 Service Unavailable" {
+				t.Errorf("%s: %v", entry.LoggerName, fields)
+			}
+		}
+		if want := []int64{1, 2, 4, 8}; !slices.Equal(attempts, want) {
+			t.Errorf("logged attempts %v, want %v", attempts, want)
+		}
+	})
 }
 
 func TestEveryRetryIsTold(t *testing.T) {

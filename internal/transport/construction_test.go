@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -50,6 +52,18 @@ func TestClientWithoutTransportGetsOurs(t *testing.T) {
 		if own, ok := got.(*http.Client).Transport.(*http.Transport); !ok || own.Proxy != nil || !own.DisableKeepAlives {
 			t.Errorf("transport %T", got.(*http.Client).Transport)
 		}
+	}
+}
+
+func TestKnownInterfaceIsBound(t *testing.T) {
+	t.Parallel()
+	interfaces, err := net.Interfaces()
+	if err != nil || len(interfaces) == 0 || runtime.GOOS != "linux" {
+		t.Skip("no interface to bind to")
+	}
+	got, err := newTransporter("test", nil, interfaces[0].Name)
+	if err != nil || got.(*http.Client).Transport == nil {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 
@@ -109,9 +123,38 @@ func TestBodyLimitHoldsForAnyTransporter(t *testing.T) {
 	}
 }
 
+func TestBodyAtTheLimitIsTaken(t *testing.T) {
+	t.Parallel()
+	for name, declared := range map[string]int64{"declared": 1 << 10, "not declared": -1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			body := strings.Repeat("x", 1<<10)
+			c := newClient(t, Config{Options: azcore.ClientOptions{Transport: given{declared, strings.NewReader(body)}}})
+			resp, err := do(t.Context(), c, time.Minute, get(retry.IMDSProvisioning()))
+			if err != nil || string(resp.Body) != body {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+func TestUUID(t *testing.T) {
+	t.Parallel()
+	random := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	for range 100 {
+		if id := newUUID(); !random.MatchString(id) {
+			t.Errorf("%s is no random UUID", id)
+		}
+	}
+}
+
 func TestNewClientRefuses(t *testing.T) {
 	t.Parallel()
 	good := Config{Package: "test", Name: "Client", Endpoint: "http://192.0.2.1"}
+	unbound := azprov.KindNotFound
+	if runtime.GOOS != "linux" { // nothing can be bound there
+		unbound = azprov.KindInternal
+	}
 	for _, row := range []struct {
 		name   string
 		change func(*Config)
@@ -127,6 +170,7 @@ func TestNewClientRefuses(t *testing.T) {
 		{"a control character", func(c *Config) { c.Endpoint = "http://192.0.2.1\x00" }, azprov.KindInternal},
 		{"an application id that azcore would cut", func(c *Config) { c.Options.Telemetry.ApplicationID = strings.Repeat("x", 25) }, azprov.KindInternal},
 		{"an application id with blanks", func(c *Config) { c.Options.Telemetry.ApplicationID = "my agent" }, azprov.KindInternal},
+		{"an interface that is not there", func(c *Config) { c.Interface = "azprov-none" }, unbound},
 		{"interface and transport", func(c *Config) { c.Interface, c.Options.Transport = "lo", http.DefaultClient }, azprov.KindInternal},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -136,6 +180,9 @@ func TestNewClientRefuses(t *testing.T) {
 			_, err := NewClient(cfg)
 			if azprov.KindOf(err) != row.kind {
 				t.Fatalf("error %v, want kind %s", err, row.kind)
+			}
+			if !strings.HasPrefix(err.Error(), "test.NewClient") {
+				t.Errorf("%v names another operation", err)
 			}
 			if strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("the error shows the password: %v", err)
@@ -157,13 +204,37 @@ func TestErrorCodes(t *testing.T) {
 	for body, want := range map[string]string{
 		"<Error><Code> RequestRateLimitExceeded </Code></Error>": "RequestRateLimitExceeded",
 		`{"errorCode":"InvalidContainerConfiguration"}`:          "InvalidContainerConfiguration",
-		"<Error><Code>a b</Code></Error>":                        "",
-		"<Error><Code>" + strings.Repeat("x", 65) + "</Code>":    "",
-		"<html>Access is denied</html>":                          "",
-		"":                                                       "",
+		"<Error><Code>09.AZ_az-</Code></Error>":                  "09.AZ_az-",
+		"<Code>" + strings.Repeat("x", 64) + "</Code>":           strings.Repeat("x", 64),
+		"<Code>a/b</Code>":                "",
+		"<Code>a:b</Code>":                "",
+		"<Code>a@b</Code>":                "",
+		"<Code>a[b</Code>":                "",
+		"<Code>a`b</Code>":                "",
+		"<Code>a{b</Code>":                "",
+		"<Error><Code>a b</Code></Error>": "",
+		"<Error><Code>" + strings.Repeat("x", 65) + "</Code>": "",
+		"<html>Access is denied</html>":                       "",
+		"":                                                    "",
 	} {
 		if got := errorCode(retry.Outcome{Body: []byte(body)}); got != want {
 			t.Errorf("%q: %q, want %q", body, got, want)
+		}
+	}
+}
+
+func TestSafeURL(t *testing.T) {
+	t.Parallel()
+	const shown = "api-version=1&comp=2&extended=3&format=4&incarnation=5&type=6"
+	for raw, want := range map[string]string{
+		"http://192.0.2.1/a%2Db?" + shown:                       "http://192.0.2.1/a%2Db?" + shown,
+		"http://192.0.2.1/a?sig=topsecret&comp=2&token=hunter2": "http://192.0.2.1/a?comp=2",
+		"http://192.0.2.1/a?comp":                               "http://192.0.2.1/a?comp",
+		"http://a:hunter2@192.0.2.1/a#topsecret":                "http://192.0.2.1/a",
+		"http://192.0.2.1/%zz?sig=topsecret":                    "(unreadable URL)",
+	} {
+		if got := safeURL(raw); got != want {
+			t.Errorf("%q: %q, want %q", raw, got, want)
 		}
 	}
 }
