@@ -47,9 +47,8 @@ type GetInstanceResponse struct {
 //
 // Errors, all *azprov.Error: Timeout or Canceled; UnsupportedVersion; Unauthenticated
 // (401), Denied (403), Malformed (400), NotAzure (a redirect), TooLarge, Internal (501
-// and the like); Network, if
-// a silent limit ended it; [azprov.ErrNoAnswer] is in its tree if nothing ever answered.
-// Reason is one that Azure's support pages know.
+// and the like); Network, if a silent limit ended it. [azprov.ErrNoAnswer] is in the
+// tree if nothing ever answered. Reason is one that Azure's support pages know.
 func (c *Client) GetInstance(ctx context.Context, options *GetInstanceOptions) (resp GetInstanceResponse, err error) {
 	if options == nil {
 		options = &GetInstanceOptions{}

@@ -168,7 +168,7 @@ func (p *Provisioner) readBoth(ctx context.Context, t *timeline, s *sources, m *
 		return transport.Ended("provision.Collect", "", ctx.Err())
 	case <-m.done:
 	case <-early.done:
-		if early.err != nil && !errors.Is(early.err, azprov.ErrNoAnswer) {
+		if p.definite(early.err) {
 			return early.err
 		}
 	}
@@ -193,6 +193,16 @@ func (p *Provisioner) readBoth(ctx context.Context, t *timeline, s *sources, m *
 		return nil
 	}
 	return early.err
+}
+
+// definite reports whether a failed early read of IMDS makes the medium pointless. A
+// refusal does not where the medium may still ask for the guest proxy agent.
+func (p *Provisioner) definite(err error) bool {
+	if err == nil || errors.Is(err, azprov.ErrNoAnswer) {
+		return false
+	}
+	refused := errors.Is(err, azprov.ErrUnauthenticated) || errors.Is(err, azprov.ErrDenied)
+	return !refused || p.o.ProxyAgent == nil
 }
 
 // earlyRead is a read of IMDS beside the medium's; it is there when done is closed.

@@ -211,6 +211,30 @@ func TestProxyAgentThatIsNotWantedIsNotAwaited(t *testing.T) {
 	}
 }
 
+// TestLateMediumAsksForTheProxyAgent: what IMDS refused before the agent was up is asked
+// for again after it.
+func TestLateMediumAsksForTheProxyAgent(t *testing.T) {
+	for _, wanted := range []azprov.Switch{azprov.SwitchOn, azprov.SwitchOff} {
+		synctest.Test(t, func(t *testing.T) {
+			s := lookup(t, "linux-vm")
+			s.IMDS.Faults = []emulator.Fault{{Status: 403}}
+			r := newRig(t, s)
+			document, err := environmentOf(t, r.fabric, func(e *ovf.Environment) {
+				e.Platform.ProvisionGuestProxyAgent = wanted
+			}).Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.options.Medium = lateMedium{fsys: fstest.MapFS{"ovf-env.xml": {Data: document}}, after: 10 * time.Second}
+			r.options.ProxyAgent = func(context.Context) error { return nil }
+			_, err = provision.Run(t.Context(), r.options)
+			if want := wanted == azprov.SwitchOn; (err == nil) != want {
+				t.Errorf("asked for %v: %v", wanted, err)
+			}
+		})
+	}
+}
+
 func environmentOf(t *testing.T, f *emulator.Fabric, change func(*ovf.Environment)) *ovf.Environment {
 	t.Helper()
 	medium, _ := f.Medium()
