@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/internal/wait"
 )
 
 // Service names one of the services that a fabric plays.
@@ -74,7 +75,7 @@ func (f *Fabric) handler(service Service) http.Handler {
 		entry := f.newEntry(service, req, started)
 		if fault != nil {
 			entry.Fault = fault.label()
-			if !wait(r.Context(), fault) {
+			if !spend(r.Context(), fault) {
 				f.record(entry, response{}, resp.verdicts)
 				abort(w)
 				return
@@ -136,17 +137,11 @@ func (f *Fabric) acceptReport(resp *response, now time.Time) {
 	f.vm.reports = append(f.vm.reports, report)
 }
 
-// wait spends the fault's delay. It is false if there is to be no answer: the
+// spend spends the fault's delay. It is false if there is to be no answer: the
 // fault says so, or the client or the server has given up.
-func wait(ctx context.Context, fault *Fault) bool {
-	if fault.Delay > 0 {
-		timer := time.NewTimer(time.Duration(fault.Delay))
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return false
-		}
+func spend(ctx context.Context, fault *Fault) bool {
+	if wait.For(ctx, time.Duration(fault.Delay)) != nil {
+		return false
 	}
 	switch fault.Kind {
 	case FaultHang:

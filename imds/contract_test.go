@@ -6,14 +6,12 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/tracing"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/scripttest"
@@ -59,18 +57,6 @@ func TestProxyInTheEnvironmentIsIgnored(t *testing.T) {
 	}
 }
 
-// openSpans counts the spans that are open.
-type openSpans struct{ opened, ended atomic.Int32 }
-
-func (o *openSpans) provider() tracing.Provider {
-	return tracing.NewProvider(func(string, string) tracing.Tracer {
-		return tracing.NewTracer(func(ctx context.Context, _ string, _ *tracing.SpanOptions) (context.Context, tracing.Span) {
-			o.opened.Add(1)
-			return ctx, tracing.NewSpan(tracing.SpanImpl{End: func() { o.ended.Add(1) }})
-		}, nil)
-	}, nil)
-}
-
 // TestEveryOperationNamesItself, ends its spans, and has the budget that it promises.
 func TestEveryOperationNamesItself(t *testing.T) {
 	for _, row := range []struct {
@@ -87,12 +73,12 @@ func TestEveryOperationNamesItself(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, transport := scripttest.Start(t, answer{Hang: true})
-				spans := &openSpans{}
-				c := testClient(t, transport, func(o *ClientOptions) { o.TracingProvider = spans.provider() })
+				spans := &scripttest.Spans{}
+				c := testClient(t, transport, func(o *ClientOptions) { o.TracingProvider = spans.Provider() })
 				start := time.Now()
 				err := row.call(t.Context(), c)
-				if spans.opened.Load() == 0 || spans.ended.Load() != spans.opened.Load() {
-					t.Errorf("%d of %d spans ended", spans.ended.Load(), spans.opened.Load())
+				if len(spans.Names()) == 0 || spans.Open() != 0 {
+					t.Errorf("%d of %d spans are open", spans.Open(), len(spans.Names()))
 				}
 				var e *azprov.Error
 				if !errors.As(err, &e) || e.Op != "imds.Client."+row.name || e.Kind != azprov.KindTimeout || e.Reason == "" {

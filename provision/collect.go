@@ -10,7 +10,7 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/imds"
-	"github.com/azprov/azprov/internal/transport"
+	"github.com/azprov/azprov/internal/wait"
 	"github.com/azprov/azprov/ovf"
 )
 
@@ -71,7 +71,7 @@ func (p *Provisioner) collect(ctx context.Context, t *timeline) (*Machine, error
 			return nil, err
 		}
 		if ctx.Err() != nil {
-			return nil, transport.Ended("provision.Collect", "", ctx.Err())
+			return nil, wait.Ended("provision.Collect", "", ctx.Err())
 		}
 	}
 	var machine *Machine
@@ -123,7 +123,7 @@ func (p *Provisioner) read(ctx context.Context, t *timeline, s *sources) error {
 	}()
 	select {
 	case <-ctx.Done(): // a medium that does not listen must not hold up the end
-		return transport.Ended("provision.Collect", "", ctx.Err())
+		return wait.Ended("provision.Collect", "", ctx.Err())
 	case <-m.done:
 		if m.err != nil {
 			return m.err
@@ -165,7 +165,7 @@ func (p *Provisioner) readBoth(ctx context.Context, t *timeline, s *sources, m *
 
 	select {
 	case <-ctx.Done():
-		return transport.Ended("provision.Collect", "", ctx.Err())
+		return wait.Ended("provision.Collect", "", ctx.Err())
 	case <-m.done:
 	case <-early.done:
 		if p.definite(early.err) {
@@ -174,7 +174,7 @@ func (p *Provisioner) readBoth(ctx context.Context, t *timeline, s *sources, m *
 	}
 	select {
 	case <-ctx.Done():
-		return transport.Ended("provision.Collect", "", ctx.Err())
+		return wait.Ended("provision.Collect", "", ctx.Err())
 	case <-m.done:
 	}
 	if m.err != nil {
@@ -281,14 +281,9 @@ func (p *Provisioner) complete(env *ovf.Environment) bool {
 		return false
 	}
 	return env.UserPassword.Len() > 0 || slices.ContainsFunc(env.PublicKeys, func(key ovf.PublicKey) bool {
-		return usableKey(key) || (key.Fingerprint != "" && p.o.Keys != nil)
+		_, usable := mediumKey(key)
+		return usable || (key.Fingerprint != "" && p.o.Keys != nil)
 	})
-}
-
-// usableKey reports whether the key's value will do without its fingerprint.
-func usableKey(key ovf.PublicKey) bool {
-	_, ok := imds.PublicKey{KeyData: key.Value}.OpenSSH()
-	return ok
 }
 
 func (p *Provisioner) resolveKeys(ctx context.Context, t *timeline, s *sources) error {
@@ -310,12 +305,12 @@ func (p *Provisioner) resolveKeys(ctx context.Context, t *timeline, s *sources) 
 // unresolved lists the thumbprints of the medium's keys that have no value, if the
 // medium's keys count at all.
 func unresolved(s *sources) []string {
-	if s.env == nil || imdsKeysCount(s.inst) {
+	if _, count := usableKeys(s.inst); s.env == nil || count {
 		return nil
 	}
 	var wanted []string
 	for _, key := range s.env.PublicKeys {
-		if !usableKey(key) && key.Fingerprint != "" {
+		if _, usable := mediumKey(key); !usable && key.Fingerprint != "" {
 			wanted = append(wanted, key.Thumbprint())
 		}
 	}

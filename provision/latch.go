@@ -13,6 +13,7 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/atomicfile"
+	"github.com/azprov/azprov/internal/wait"
 )
 
 // ReportState is what the platform has been told last.
@@ -116,13 +117,9 @@ func (l *latch) lock(ctx context.Context) (unlock func(), warning string, err er
 		case locked:
 			return unlock, "", nil
 		}
-		timer := time.NewTimer(lockPause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if err := wait.For(ctx, lockPause); err != nil {
 			unlock()
-			return nil, "", ctx.Err()
+			return nil, "", err
 		}
 	}
 }

@@ -32,14 +32,25 @@ func merge(s *sources, o Options) (*Machine, error) {
 		inst = &imds.GetInstanceResponse{}
 	}
 	m.Warnings = append(append(m.Warnings, env.Warnings...), inst.Warnings...)
-	for _, rule := range []func(*Machine, *sources, *ovf.Environment, *imds.GetInstanceResponse, Options) error{
-		mergeIdentity, mergeUser, mergePassword, mergeKeys, mergeData, mergePlace, checkLogin,
+	making := &merging{Machine: m, from: s, env: env, inst: inst, o: o}
+	for _, rule := range []func(*merging) error{
+		(*merging).identity, (*merging).names, (*merging).password, (*merging).keys, (*merging).data, (*merging).login,
 	} {
-		if err := rule(m, s, env, inst, o); err != nil {
+		if err := rule(making); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
+}
+
+// merging is a Machine in the making. env and inst are empty where a source is missing,
+// which from tells.
+type merging struct {
+	*Machine
+	from *sources
+	env  *ovf.Environment
+	inst *imds.GetInstanceResponse
+	o    Options
 }
 
 // set puts the first candidate that is not empty into value and notes its source.
@@ -57,185 +68,188 @@ type candidate struct {
 	from Source
 }
 
-func mergeIdentity(m *Machine, s *sources, env *ovf.Environment, inst *imds.GetInstanceResponse, o Options) error {
-	m.set(FieldHostName, &m.HostName,
-		candidate{inst.Compute.OSProfile.ComputerName, SourceIMDS},
-		candidate{env.HostName, s.envFrom},
-		// compute.name, made fit for a host name: the last resort.
-		candidate{inst.Compute.HostName(), SourceIMDS})
-	fromDMI, dmiErr := s.dmi.VMID()
-	fromIMDS, imdsErr := azprov.ParseVMID(inst.Compute.VMID)
+func (m *merging) identity() error {
+	fromDMI, dmiErr := m.from.dmi.VMID()
+	fromIMDS, imdsErr := azprov.ParseVMID(m.inst.Compute.VMID)
 	switch {
-	case dmiErr == nil && (s.dmi.OnAzure() || imdsErr != nil):
+	case dmiErr == nil && (m.from.dmi.OnAzure() || imdsErr != nil):
 		m.VMID, m.Sources[FieldVMID] = fromDMI, SourceDMI
 		if imdsErr == nil && !fromDMI.Same(fromIMDS) {
-			m.Warnings = append(m.Warnings, "the firmware's VM id and IMDS's differ; the firmware's was taken")
+			m.warn("the firmware's VM id and IMDS's differ; the firmware's was taken")
 		}
 	case imdsErr == nil:
 		m.VMID, m.Sources[FieldVMID] = fromIMDS, SourceIMDS
-	case o.AssumeAzure && inst.Compute.VMID == "":
-		m.Warnings = append(m.Warnings, "the VM has no id: "+dmiErr.Error())
+	case m.o.AssumeAzure && m.inst.Compute.VMID == "":
+		m.warn("the VM has no id: " + dmiErr.Error())
 	default:
 		return dmiErr
 	}
 	return nil
 }
 
-func mergeUser(m *Machine, s *sources, env *ovf.Environment, inst *imds.GetInstanceResponse, o Options) error {
+func (m *merging) warn(text string) { m.Warnings = append(m.Warnings, text) }
+
+// names merges what is a single word.
+func (m *merging) names() error {
+	compute := m.inst.Compute
+	m.set(FieldHostName, &m.HostName,
+		candidate{compute.OSProfile.ComputerName, SourceIMDS},
+		candidate{m.env.HostName, m.from.envFrom},
+		// compute.name, made fit for a host name: the last resort.
+		candidate{compute.HostName(), SourceIMDS})
 	m.set(FieldUserName, &m.User.Name,
-		candidate{inst.Compute.OSProfile.AdminUsername, SourceIMDS},
-		candidate{env.UserName, s.envFrom},
-		candidate{o.DefaultUser, SourceDefault})
+		candidate{compute.OSProfile.AdminUsername, SourceIMDS},
+		candidate{m.env.UserName, m.from.envFrom},
+		candidate{m.o.DefaultUser, SourceDefault})
+	m.set(FieldRegion, &m.Region, candidate{compute.Location, SourceIMDS})
+	m.set(FieldZone, &m.Zone, candidate{compute.Zone, SourceIMDS})
+	if len(m.inst.Network.Interface) > 0 {
+		m.Network, m.Sources[FieldNetwork] = m.inst.Network, SourceIMDS
+	}
 	return nil
 }
 
-func mergePassword(m *Machine, s *sources, env *ovf.Environment, inst *imds.GetInstanceResponse, _ Options) error {
-	if ovf.IsProtected(env.UserPassword.Reveal()) {
+func (m *merging) password() error {
+	if ovf.IsProtected(m.env.UserPassword.Reveal()) {
 		return protected("password")
 	}
-	if env.UserPassword.Len() > 0 {
-		m.User.Password, m.Sources[FieldUserPassword] = env.UserPassword, s.envFrom
+	hasPassword := m.env.UserPassword.Len() > 0
+	if hasPassword {
+		m.User.Password, m.Sources[FieldUserPassword] = m.env.UserPassword, m.from.envFrom
 	}
-	hasPassword := env.UserPassword.Len() > 0 || env.UserPasswordRedacted
-	disabled, fromIMDS := inst.Compute.OSProfile.DisablePasswordAuthentication.Value()
-	disabledOVF, fromOVF := env.DisableSSHPasswordAuthentication.Value()
+	word := m.inst.Compute.OSProfile.DisablePasswordAuthentication
+	disabled, known := word.Value()
+	disabledOVF, fromOVF := m.env.DisableSSHPasswordAuthentication.Value()
+	allow := func(on bool, from Source) {
+		m.PasswordAuthentication, m.Sources[FieldPasswordAuthentication] = azprov.NewSwitch(on), from
+	}
 	switch {
-	case fromIMDS:
-		m.PasswordAuthentication, m.Sources[FieldPasswordAuthentication] = azprov.NewSwitch(!disabled), SourceIMDS
-	case inst.Compute.OSProfile.DisablePasswordAuthentication != "":
-		// There, and neither true nor false: what does not disable, enables.
-		m.PasswordAuthentication, m.Sources[FieldPasswordAuthentication] = azprov.SwitchOn, SourceIMDS
+	case known:
+		allow(!disabled, SourceIMDS)
+	case word != "": // there, and neither true nor false: what does not disable, enables
+		allow(true, SourceIMDS)
 	case fromOVF:
-		m.PasswordAuthentication, m.Sources[FieldPasswordAuthentication] = azprov.NewSwitch(!disabledOVF), s.envFrom
-	case hasPassword:
-		// Who sets a password means it to be used.
-		m.PasswordAuthentication, m.Sources[FieldPasswordAuthentication] = azprov.SwitchOn, SourceDefault
+		allow(!disabledOVF, m.from.envFrom)
+	case hasPassword, m.env.UserPasswordRedacted: // who sets a password means it to be used
+		allow(true, SourceDefault)
 	}
 	return nil
 }
 
-// imdsKeysCount reports whether IMDS's keys are to be taken: there are some, and all
-// can be used. A certificate among them means that the medium's are the right ones.
-func imdsKeysCount(inst *imds.GetInstanceResponse) bool {
-	if inst == nil || len(inst.Compute.PublicKeys) == 0 {
-		return false
+// usableKeys returns IMDS's keys that can be used, and whether these are the ones to
+// take: there are some, and all can. A certificate among them means that the medium's
+// are the right ones.
+func usableKeys(inst *imds.GetInstanceResponse) (lines []string, count bool) {
+	if inst == nil {
+		return nil, false
 	}
-	for _, key := range inst.Compute.PublicKeys {
-		if _, ok := key.OpenSSH(); !ok {
-			return false
-		}
-	}
-	return true
-}
-
-func mergeKeys(m *Machine, s *sources, env *ovf.Environment, inst *imds.GetInstanceResponse, _ Options) error {
-	m.User.SSHKeys = []string{}
-	var usable []string
 	for _, key := range inst.Compute.PublicKeys {
 		if line, ok := key.OpenSSH(); ok {
-			usable = append(usable, line)
+			lines = append(lines, line)
 		}
 	}
-	if imdsKeysCount(inst) {
+	return lines, len(lines) > 0 && len(lines) == len(inst.Compute.PublicKeys)
+}
+
+// mediumKey returns the value of a key of the medium, unfolded as IMDS's are; ok is
+// false if it is no OpenSSH key, so that its fingerprint counts.
+func mediumKey(key ovf.PublicKey) (line string, ok bool) {
+	return imds.PublicKey{KeyData: key.Value}.OpenSSH()
+}
+
+func (m *merging) keys() error {
+	usable, count := usableKeys(m.inst)
+	if count {
 		m.User.SSHKeys, m.Sources[FieldSSHKeys] = usable, SourceIMDS
 		return nil
 	}
-	from := s.envFrom
-	for i, key := range env.PublicKeys {
-		// A value counts before a fingerprint, and is unfolded as IMDS's keys are.
-		if line, ok := (imds.PublicKey{KeyData: key.Value}).OpenSSH(); ok {
+	m.User.SSHKeys = []string{}
+	from := m.from.envFrom
+	for i, key := range m.env.PublicKeys {
+		if line, ok := mediumKey(key); ok {
 			m.User.SSHKeys = append(m.User.SSHKeys, line)
 			continue
 		}
-		if line := s.keys[key.Thumbprint()]; line != "" {
+		if line := m.from.keys[key.Thumbprint()]; line != "" {
 			m.User.SSHKeys, from = append(m.User.SSHKeys, line), SourceCertificates
 			continue
 		}
-		m.Warnings = append(m.Warnings, "the medium's SSH key "+strconv.Itoa(i+1)+" was left out: no OpenSSH key, and none was found for its fingerprint")
+		m.warn("the medium's SSH key " + strconv.Itoa(i+1) + " was left out: no OpenSSH key, and none was found for its fingerprint")
 	}
 	switch {
 	case len(m.User.SSHKeys) > 0:
 		m.Sources[FieldSSHKeys] = from
 	case len(usable) > 0:
 		m.User.SSHKeys, m.Sources[FieldSSHKeys] = usable, SourceIMDS
-		m.Warnings = append(m.Warnings, "some of IMDS's SSH keys cannot be used and the medium has none; the usable ones were taken")
+		m.warn("some of IMDS's SSH keys cannot be used and the medium has none; the usable ones were taken")
 	}
 	return nil
 }
 
-func mergeData(m *Machine, s *sources, env *ovf.Environment, inst *imds.GetInstanceResponse, o Options) error {
-	if ovf.IsProtected(env.CustomData.Reveal()) {
+func (m *merging) data() error {
+	if ovf.IsProtected(m.env.CustomData.Reveal()) {
 		return protected("custom data")
 	}
-	customData := env.CustomData
+	customData := m.env.CustomData
 	if customData.Len() == 0 {
 		// No base64, of which ovf warns: handed on as it is, as WALinuxAgent does, for
 		// the configuration's own parser to refuse. Dropping it would go unnoticed.
-		customData = env.CustomDataText
+		customData = m.env.CustomDataText
 	}
 	if customData.Len() > 0 {
-		m.CustomData, m.Sources[FieldCustomData] = customData, s.envFrom
+		m.CustomData, m.Sources[FieldCustomData] = customData, m.from.envFrom
 	}
-	userData, err := inst.Compute.UserDataBytes()
+	userData, err := m.inst.Compute.UserDataBytes()
 	if err != nil {
-		m.Warnings = append(m.Warnings, "the user data is not base64 and was left out")
+		m.warn("the user data is not base64 and was left out")
 	} else if userData.Len() > 0 {
 		m.UserData, m.Sources[FieldUserData] = userData, SourceIMDS
 	}
-	order := []Field{FieldCustomData, FieldUserData}
-	if o.ConfigOrder == UserDataFirst {
-		slices.Reverse(order)
+	first, second := FieldCustomData, FieldUserData
+	if m.o.ConfigOrder == UserDataFirst {
+		first, second = second, first
 	}
 	data := map[Field]azprov.Secret{FieldCustomData: m.CustomData, FieldUserData: m.UserData}
-	for _, field := range order {
+	for _, field := range []Field{second, first} { // the first overwrites
 		if data[field].Len() > 0 {
 			m.Config, m.Sources[FieldConfig] = data[field], m.Sources[field]
-			break
 		}
 	}
-	return checkCustomData(m, s, inst, o)
+	return m.promisedData()
 }
 
-// checkCustomData holds what was read against what IMDS promised.
-func checkCustomData(m *Machine, s *sources, inst *imds.GetInstanceResponse, o Options) error {
-	promised, _ := inst.Extended.Compute.HasCustomData.Value()
+// promisedData holds what was read against what IMDS promised.
+func (m *merging) promisedData() error {
+	promised, _ := m.inst.Extended.Compute.HasCustomData.Value()
 	if !promised || m.CustomData.Len() > 0 {
 		return nil
 	}
-	if o.AllowMissingCustomData {
-		m.Warnings = append(m.Warnings, "IMDS says that there is custom data, and none was read")
+	const message = "IMDS says that there is custom data, and none was read"
+	if m.o.AllowMissingCustomData {
+		m.warn(message)
 		return nil
 	}
 	medium := "absent"
-	if s.env != nil {
+	if m.from.env != nil {
 		medium = "read"
 	}
 	return &azprov.Error{
-		Op: "provision.Collect", Kind: azprov.KindNotFound,
-		Message: "IMDS says that there is custom data, and none was read",
+		Op: "provision.Collect", Kind: azprov.KindNotFound, Message: message,
 		Hint:    "it comes on the provisioning medium only: check that the medium can be read, or allow it to be missing",
 		Reason:  "failure to read customData while hasCustomData=true",
 		Details: []azprov.Detail{{Key: "pps_type", Value: string(m.PPSType)}, {Key: "provisioning_media", Value: medium}},
 	}
 }
 
-func mergePlace(m *Machine, _ *sources, _ *ovf.Environment, inst *imds.GetInstanceResponse, _ Options) error {
-	m.set(FieldRegion, &m.Region, candidate{inst.Compute.Location, SourceIMDS})
-	m.set(FieldZone, &m.Zone, candidate{inst.Compute.Zone, SourceIMDS})
-	if len(inst.Network.Interface) > 0 {
-		m.Network, m.Sources[FieldNetwork] = inst.Network, SourceIMDS
-	}
-	return nil
-}
-
-// checkLogin: one source alone will do only if it gives a way to log in. With both
-// there, a machine without any is what its creator wanted (a specialized image).
-func checkLogin(m *Machine, s *sources, _ *ovf.Environment, _ *imds.GetInstanceResponse, _ Options) error {
-	if (s.env != nil && s.inst != nil) || (m.User.Name != "" && (len(m.User.SSHKeys) > 0 || m.User.Password.Len() > 0)) {
+// login: one source alone will do only if it gives a way to log in. With both there, a
+// machine without any is what its creator wanted (a specialized image).
+func (m *merging) login() error {
+	both := m.from.env != nil && m.from.inst != nil
+	if both || (m.User.Name != "" && (len(m.User.SSHKeys) > 0 || m.User.Password.Len() > 0)) {
 		return nil
 	}
 	missing := "the provisioning medium"
-	if s.inst == nil {
+	if m.from.inst == nil {
 		missing = "IMDS"
 	}
 	return &azprov.Error{

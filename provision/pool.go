@@ -8,7 +8,7 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/imds"
-	"github.com/azprov/azprov/internal/transport"
+	"github.com/azprov/azprov/internal/wait"
 )
 
 const (
@@ -72,8 +72,8 @@ func (p *Provisioner) reused(ctx context.Context, t *timeline, s *sources) error
 func (p *Provisioner) settle(ctx context.Context, t *timeline, s *sources, fine func(imds.PPSType) bool) error {
 	start := time.Now()
 	for s.inst != nil && !fine(s.inst.Extended.Compute.PPSType) && time.Since(start)+ppsPause <= ppsBudget {
-		if err := transport.Sleep(ctx, ppsPause); err != nil {
-			return transport.Ended("provision.Collect", "", err)
+		if err := wait.For(ctx, ppsPause); err != nil {
+			return wait.Ended("provision.Collect", "", err)
 		}
 		if err := p.readIMDS(ctx, t, s, func() bool { return false }); err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 	"github.com/azprov/azprov/goalstate"
 	"github.com/azprov/azprov/imds"
 	"github.com/azprov/azprov/internal/record"
-	"github.com/azprov/azprov/internal/transport"
+	"github.com/azprov/azprov/internal/wait"
 	"github.com/azprov/azprov/wireserver"
 )
 
@@ -83,7 +83,7 @@ func (p *Provisioner) Report(ctx context.Context, outcome Outcome) (ReportResult
 	}
 	unlock, warning, err := p.latch.lock(ctx)
 	if err != nil {
-		return none, transport.Ended("provision.Report", "another report is being made", err)
+		return none, wait.Ended("provision.Report", "another report is being made", err)
 	}
 	defer unlock()
 	var warnings []string
@@ -163,7 +163,7 @@ func (p *Provisioner) tellHost(ctx context.Context, text string, warnings []stri
 	if p.o.Host == nil {
 		return warnings
 	}
-	if err := within(ctx, "provision.Report", hostTimeout, func(ctx context.Context) error { return p.o.Host.WriteReport(ctx, text) }); err != nil {
+	if err := wait.Within(ctx, "provision.Report", hostTimeout, func(ctx context.Context) error { return p.o.Host.WriteReport(ctx, text) }); err != nil {
 		warnings = append(warnings, "the host channel: "+err.Error())
 	}
 	return warnings

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/azprov/azprov/internal/wait"
 )
 
 // networkDownTimeout bounds the undoing of Network.Up: nothing waits for it but the
@@ -40,9 +42,10 @@ func Run(ctx context.Context, options *Options) (Result, error) {
 // Run collects, applies, ejects the medium, and reports. Ready means that
 // Options.Apply returned nil and the platform accepted the report.
 //
-// If a step before the report fails the platform is told so, unless the machine is none of Azure's or
-// the caller canceled ctx; the failure report has Options.FailureTimeout, even if it
-// was ctx's deadline that ended the step. The error is that of the step; Result holds all that is known in either case.
+// If a step before the report fails the platform is told so, unless the machine is none
+// of Azure's or the caller canceled ctx; the failure report has Options.FailureTimeout,
+// even if it was ctx's deadline that ended the step. The error is that of the step;
+// Result holds all that is known in either case.
 func (p *Provisioner) Run(ctx context.Context) (Result, error) {
 	t := p.newTimeline()
 	result := Result{Report: ReportResult{State: ReportNone}}
@@ -108,7 +111,7 @@ func (p *Provisioner) eject(ctx context.Context, t *timeline) {
 		return
 	}
 	_ = t.step(ctx, StepEject, func(ctx context.Context) (string, error) {
-		return "", within(ctx, "provision.Run", ejectTimeout, p.o.Medium.Eject)
+		return "", wait.Within(ctx, "provision.Run", ejectTimeout, p.o.Medium.Eject)
 	})
 }
 
@@ -131,7 +134,7 @@ func (p *Provisioner) networkDown(ctx context.Context, t *timeline) {
 	if !slices.ContainsFunc(t.list(), func(s Step) bool { return s.Name == StepNetwork }) {
 		return
 	}
-	if err := within(context.WithoutCancel(ctx), "provision.Run", networkDownTimeout, p.o.Network.Down); err != nil {
+	if err := wait.Within(context.WithoutCancel(ctx), "provision.Run", networkDownTimeout, p.o.Network.Down); err != nil {
 		p.o.Logger.Warn("network", zap.Error(err))
 	}
 }

@@ -18,8 +18,9 @@ type GetHostingEnvironmentConfigResponse struct {
 	goalstate.HostingEnvironmentConfig
 }
 
-// GetHostingEnvironmentConfig reads the hosting environment configuration, whose StoredCertificates name the VM's certificates: GET of the URL in the goal
-// state, byte for byte.
+// GetHostingEnvironmentConfig reads the hosting environment configuration, whose
+// StoredCertificates name the VM's certificates: GET of the URL in the goal state,
+// byte for byte.
 //
 // Without a deadline in ctx the budget is 5 minutes for everything. Retried: what
 // [Client.GetGoalState] retries; after 410, 404, or 400 InvalidContainerConfiguration

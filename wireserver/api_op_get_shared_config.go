@@ -18,8 +18,8 @@ type GetSharedConfigResponse struct {
 	goalstate.SharedConfig
 }
 
-// GetSharedConfig reads the shared configuration, whose Instances hold the VM's fabric-side address: GET of the URL in the goal
-// state, byte for byte.
+// GetSharedConfig reads the shared configuration, whose Instances hold the VM's
+// fabric-side address: GET of the URL in the goal state, byte for byte.
 //
 // Without a deadline in ctx the budget is 5 minutes for everything. Retried: what
 // [Client.GetGoalState] retries; after 410, 404, or 400 InvalidContainerConfiguration

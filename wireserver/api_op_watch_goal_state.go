@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/azprov/azprov/goalstate"
-	"github.com/azprov/azprov/internal/transport"
+	"github.com/azprov/azprov/internal/wait"
 )
 
 // WatchInterval is the default pause of [Client.WatchGoalState]: WALinuxAgent's.
@@ -21,8 +21,8 @@ type WatchGoalStateOptions struct {
 
 // WatchGoalState yields the goal state at once, and then each time that it changes:
 // an id, the configuration's name, a URL or the incarnation; the incarnation alone
-// would not do, because a resumed VM may keep it. It reads every 6 seconds, each read being a [Client.GetGoalState] with its
-// budget and retries.
+// would not do, because a resumed VM may keep it. It reads every 6 seconds, each
+// read being a [Client.GetGoalState] with its budget and retries.
 //
 // A read that fails is yielded as an error and the watch goes on; the loop's body
 // ends it by break. The end of ctx is yielded last, as Canceled or Timeout.
@@ -42,12 +42,12 @@ func (c *Client) WatchGoalState(ctx context.Context, options *WatchGoalStateOpti
 			if changed && !yield(resp, err) {
 				return
 			}
-			ended := transport.Sleep(ctx, interval)
+			ended := wait.For(ctx, interval)
 			if ended == nil {
 				continue
 			}
 			if err == nil || !errors.Is(err, ended) { // unless it was yielded just now
-				yield(GetGoalStateResponse{}, transport.Ended("wireserver.Client.WatchGoalState", "", ended))
+				yield(GetGoalStateResponse{}, wait.Ended("wireserver.Client.WatchGoalState", "", ended))
 			}
 			return
 		}

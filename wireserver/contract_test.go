@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/tracing"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/goalstate"
@@ -75,18 +73,6 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
-// openSpans counts the spans that are open.
-type openSpans struct{ opened, ended atomic.Int32 }
-
-func (o *openSpans) provider() tracing.Provider {
-	return tracing.NewProvider(func(string, string) tracing.Tracer {
-		return tracing.NewTracer(func(ctx context.Context, _ string, _ *tracing.SpanOptions) (context.Context, tracing.Span) {
-			o.opened.Add(1)
-			return ctx, tracing.NewSpan(tracing.SpanImpl{End: func() { o.ended.Add(1) }})
-		}, nil)
-	}, nil)
-}
-
 func TestEveryOperationEndsItsSpan(t *testing.T) {
 	for name, call := range map[string]func(context.Context, *Client) error{
 		"GetGoalState": func(ctx context.Context, c *Client) error { _, err := c.GetGoalState(ctx, nil); return err },
@@ -104,15 +90,15 @@ func TestEveryOperationEndsItsSpan(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, transport := scripttest.Start(t, answer{Status: 403})
-				spans := &openSpans{}
-				c, err := NewClient(&ClientOptions{ClientOptions: azcore.ClientOptions{Transport: transport, TracingProvider: spans.provider()}})
+				spans := &scripttest.Spans{}
+				c, err := NewClient(&ClientOptions{ClientOptions: azcore.ClientOptions{Transport: transport, TracingProvider: spans.Provider()}})
 				if err != nil {
 					t.Fatal(err)
 				}
 				err = call(t.Context(), c)
 				var e *azprov.Error
-				if !errors.As(err, &e) || e.Op != "wireserver.Client."+name || spans.opened.Load() == 0 || spans.ended.Load() != spans.opened.Load() {
-					t.Errorf("%v; %d of %d spans ended", err, spans.ended.Load(), spans.opened.Load())
+				if !errors.As(err, &e) || e.Op != "wireserver.Client."+name || len(spans.Names()) == 0 || spans.Open() != 0 {
+					t.Errorf("%v; %d of %d spans are open", err, spans.Open(), len(spans.Names()))
 				}
 			})
 		})

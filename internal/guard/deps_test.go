@@ -101,6 +101,7 @@ var layout = []layoutRow{
 	{"internal/nearest", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/record", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/xmldoc", [][]ban{everywhere, parser}},
+	{"internal/wait", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/retry", [][]ban{everywhere, {noEtree, noIMDS, noWireServer, upward, noEmulator}}},
 	{"internal/transport", [][]ban{everywhere, {noEtree, noIMDS, noWireServer, upward, noEmulator}}},
 	{"internal/scripttest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition, noEtree}}}, // for tests

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"testing"
@@ -74,22 +73,3 @@ func TestNonRetriablePolicyEndsTheCall(t *testing.T) {
 type final struct{ error }
 
 func (final) NonRetriable() {}
-
-func TestEndOfTheContextIsNamed(t *testing.T) {
-	t.Parallel()
-	for _, row := range []struct {
-		err     error
-		message string
-		kind    azprov.Kind
-		want    string
-	}{
-		{context.DeadlineExceeded, "", azprov.KindTimeout, "op: time ran out"},
-		{context.DeadlineExceeded, "a drive", azprov.KindTimeout, "op: time ran out: a drive"},
-		{context.Canceled, "", azprov.KindCanceled, "op: canceled by the caller"},
-		{context.Canceled, "a drive", azprov.KindCanceled, "op: canceled by the caller: a drive"},
-	} {
-		if err := Ended("op", row.message, row.err); err.Error() != row.want || azprov.KindOf(err) != row.kind || !errors.Is(err, row.err) {
-			t.Errorf("%v, %q: %v, want %q", row.err, row.message, err, row.want)
-		}
-	}
-}

@@ -76,7 +76,7 @@ func NewClient(cfg Config) (*Client, error) {
 		logger = zap.NewNop()
 	}
 	logger = logger.Named(cfg.Package)
-	own := &retryPolicy{overrides: options.Retry, logger: logger, onRetry: cfg.OnRetry, wait: cfg.WaitForProxyAgent}
+	own := &retryPolicy{overrides: options.Retry, logger: logger, onRetry: cfg.OnRetry, proxyWait: cfg.WaitForProxyAgent}
 	options.Transport = limited{transporter}
 	options.APIVersion = "" // the clients put it into the URL themselves
 	options.Retry = policy.RetryOptions{MaxRetries: -1}

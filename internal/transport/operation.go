@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/retry"
+	"github.com/azprov/azprov/internal/wait"
 )
 
 // Call is one request, repeated as its profile says.
@@ -89,7 +91,7 @@ type record struct {
 	last    error
 	rule    retry.Rule
 	outOf   bool // time would run out before the next attempt
-	decided bool // a rule ended the call
+	decided bool // a rule ended the call; last is why
 }
 
 type recordKey struct{}
@@ -119,9 +121,9 @@ func (o *Operation) verdict(ctx context.Context, rec *record, err error) *azprov
 	ctxErr := ctx.Err()
 	switch {
 	case errors.Is(ctxErr, context.Canceled):
-		return Ended(o.op, "", ctxErr)
+		return wait.Ended(o.op, "", ctxErr)
 	case ctxErr != nil:
-		e := Ended(o.op, "no usable answer", ctxErr)
+		e := wait.Ended(o.op, "no usable answer", ctxErr)
 		e.Hint = rec.rule.Hint
 		return e
 	case rec.outOf:
@@ -130,33 +132,12 @@ func (o *Operation) verdict(ctx context.Context, rec *record, err error) *azprov
 			Message: "no usable answer, and no time for another attempt", Hint: rec.rule.Hint,
 		}
 	case rec.decided:
-		return &azprov.Error{Kind: rec.rule.Kind, Hint: rec.rule.Hint, Message: o.message(rec)}
+		return &azprov.Error{Kind: rec.rule.Kind, Hint: rec.rule.Hint, Message: rec.last.Error()}
 	default:
 		// A policy of the caller's failed before or after our own.
 		rec.last = err
 		return &azprov.Error{Kind: azprov.KindInternal, Message: "the request was not made"}
 	}
-}
-
-// Ended is the error of an operation that the end of its context, err, has ended. A
-// message says what it waited for.
-func Ended(op, message string, err error) *azprov.Error {
-	e := &azprov.Error{Op: op, Kind: azprov.KindTimeout, Message: "time ran out", Context: err}
-	if errors.Is(err, context.Canceled) {
-		e.Kind, e.Message = azprov.KindCanceled, "canceled by the caller"
-	}
-	if message != "" {
-		e.Message += ": " + message
-	}
-	return e
-}
-
-// message repeats the last failure in the first place, where it is the whole story.
-func (o *Operation) message(rec *record) string {
-	if rec.last != nil {
-		return rec.last.Error()
-	}
-	return ""
 }
 
 func (o *Operation) fail(target string, rec *record, e *azprov.Error) *azprov.Error {
@@ -189,22 +170,10 @@ func (o *Operation) Fail(e azprov.Error) *azprov.Error {
 // Pause waits between the calls of an operation, for its protocol's own loops. It
 // returns an error of the operation when the context ends first.
 func (o *Operation) Pause(ctx context.Context, d time.Duration, last error) error {
-	if Sleep(ctx, d) == nil {
+	if wait.For(ctx, d) == nil {
 		return nil
 	}
 	return o.fail("", &record{last: last}, o.verdict(ctx, &record{last: last}, nil))
-}
-
-// Sleep waits for d or the end of the context, whose error it returns.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // allowedQuery are the query parameters that may be shown: none of them can hold a
@@ -220,10 +189,8 @@ func safeURL(raw string) string {
 	var kept []string
 	for pair := range strings.SplitSeq(u.RawQuery, "&") {
 		name, _, _ := strings.Cut(pair, "=")
-		for _, allowed := range allowedQuery {
-			if name == allowed {
-				kept = append(kept, pair)
-			}
+		if slices.Contains(allowedQuery, name) {
+			kept = append(kept, pair)
 		}
 	}
 	text := u.Scheme + "://" + u.Host + u.EscapedPath()

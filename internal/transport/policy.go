@@ -18,6 +18,7 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/retry"
+	"github.com/azprov/azprov/internal/wait"
 )
 
 // retryPolicy is the only owner of retries. It stands first among the policies
@@ -26,7 +27,7 @@ type retryPolicy struct {
 	overrides policy.RetryOptions
 	logger    *zap.Logger
 	onRetry   func(azprov.RetryEvent)
-	wait      func(context.Context) error
+	proxyWait func(context.Context) error
 }
 
 // Do runs attempts until one succeeds, a rule ends the call, or time is up.
@@ -71,7 +72,7 @@ func (p *retryPolicy) Do(req *policy.Request) (*http.Response, error) {
 			return resp, rec.last
 		}
 		p.tell(rec, decision)
-		if err := Sleep(ctx, decision.Pause); err != nil {
+		if err := wait.For(ctx, decision.Pause); err != nil {
 			return nil, err
 		}
 	}
@@ -124,12 +125,12 @@ func (p *retryPolicy) failed(rec *record, o retry.Outcome) retry.Outcome {
 
 // askProxyAgent waits, once per operation, for the guest proxy agent after a 401.
 func (p *retryPolicy) askProxyAgent(ctx context.Context, rec *record, o retry.Outcome) (asked bool, err error) {
-	if o.Status != http.StatusUnauthorized || p.wait == nil || rec.op.asked {
+	if o.Status != http.StatusUnauthorized || p.proxyWait == nil || rec.op.asked {
 		return false, nil
 	}
 	rec.op.asked = true
 	p.logger.Info("waiting for the guest proxy agent", zap.String("operation", rec.op.op))
-	return true, p.wait(ctx)
+	return true, p.proxyWait(ctx)
 }
 
 // tell shows attempts 1, 2, 4, 8, … in the log: a service that is down for minutes
