@@ -51,8 +51,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	command, err := root.ExecuteContextC(ctx)
-	if err == nil && a.out.err != nil {
-		err = &azprov.Error{Op: "azprov", Kind: azprov.KindInternal, Message: "standard output cannot be written", Last: a.out.err}
+	if err == nil {
+		err = a.out.failure()
 	}
 	if err == nil {
 		return exitDone

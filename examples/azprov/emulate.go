@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
-	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/emulator"
 )
 
@@ -147,8 +146,9 @@ func (a *app) serve(ctx context.Context, fabric *emulator.Fabric, server *emulat
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(a.out, "%s\n", line); err != nil {
-		return &azprov.Error{Op: "emulate", Kind: azprov.KindInternal, Message: "standard output cannot be written", Last: err}
+	_, _ = fmt.Fprintf(a.out, "%s\n", line)
+	if err := a.out.failure(); err != nil {
+		return err // nobody could find the services
 	}
 	a.explain(fabric, server, f)
 	<-ctx.Done()

@@ -28,6 +28,14 @@ func (s *sticky) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// failure is the error of standard output, if it could not be written.
+func (s *sticky) failure() error {
+	if s.err == nil {
+		return nil
+	}
+	return fmt.Errorf("standard output cannot be written: %w", s.err)
+}
+
 // locked lets several goroutines write: the log's and the verb's.
 type locked struct {
 	mu sync.Mutex

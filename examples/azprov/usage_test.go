@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -181,11 +182,22 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("disk full
 
 func TestStandardOutputThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"version"}, {"version", "--output", "json"}, {"provision", "--emulate"}, {"provision", "--emulate", "--output", "json"}} {
+	for _, row := range []struct{ args, want string }{
+		{"--help", "azprov: standard output cannot be written: disk full"},
+		{"version", "azprov: cannot print the version: standard output cannot be written: disk full"},
+		{"version --output json", "azprov: cannot print the version: disk full"},
+		{"emulate", "azprov: cannot emulate the platform: standard output cannot be written: disk full"},
+		{"emulate --list", "azprov: cannot emulate the platform: standard output cannot be written: disk full"},
+		{"provision --emulate", "azprov: cannot provision: standard output cannot be written: disk full"},
+		{"provision --emulate --output json", "azprov: cannot provision: disk full"},
+	} {
 		var stderr strings.Builder
-		code := run(t.Context(), args, strings.NewReader(""), brokenWriter{}, &stderr, func(string) string { return "" })
-		if code != exitFailed || !strings.Contains(stderr.String(), "disk full") {
-			t.Errorf("%v: exit code %d, want %d:\n%s", args, code, exitFailed, stderr.String())
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // ends an emulator that stays
+		code := run(ctx, strings.Fields(row.args), strings.NewReader(""), brokenWriter{}, &stderr, func(string) string { return "" })
+		cancel()
+		lines := strings.Split(strings.TrimSuffix(stderr.String(), "\n"), "\n")
+		if last := lines[len(lines)-1]; code != exitFailed || last != row.want {
+			t.Errorf("%s: exit code %d, want %d and %q:\n%s", row.args, code, exitFailed, row.want, stderr.String())
 		}
 	}
 }
