@@ -96,6 +96,8 @@ var layout = []layoutRow{
 		reason:   "the root is what all packages share; it imports none of them",
 	}}}},
 	{"internal/atomicfile", [][]ban{everywhere, parser, {noEtree}}},
+	{"internal/ber", [][]ban{everywhere, parser, {noEtree}}},
+	{"internal/boundtest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition, noEtree}}}, // for tests
 	{"internal/guard", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/memnet", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/nearest", [][]ban{everywhere, parser, {noEtree}}},
@@ -106,7 +108,10 @@ var layout = []layoutRow{
 	{"internal/transport", [][]ban{everywhere, {noEtree, noIMDS, noWireServer, upward, noEmulator}}},
 	{"internal/scripttest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition, noEtree}}}, // for tests
 	{"ovf", [][]ban{everywhere, parser}},
-	{"goalstate", [][]ban{everywhere, parser}},
+	{"goalstate", [][]ban{everywhere, parser, {ban{
+		patterns: []string{modulePath + "/goalstate/..."},
+		reason:   "who reads a goal state need not link the certificates' cryptography",
+	}}}},
 	{"imds", [][]ban{everywhere, {noEtree, noWireServer, upward, noEmulator}}},
 	{"wireserver", [][]ban{everywhere, {noIMDS, upward, noEmulator}}},
 	{"provision", [][]ban{everywhere, {noEmulator}}},

@@ -1,0 +1,6 @@
+//go:build !race
+
+package boundtest
+
+// RaceDetector is off.
+const RaceDetector = false
