@@ -98,9 +98,11 @@ var layout = []layoutRow{
 	{"internal/atomicfile", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/ber", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/boundtest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition, noEtree}}}, // for tests
+	{"internal/cms", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/guard", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/memnet", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/nearest", [][]ban{everywhere, parser, {noEtree}}},
+	{"internal/programtest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition, noEtree}}}, // for tests
 	{"internal/record", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/xmldoc", [][]ban{everywhere, parser}},
 	{"internal/wait", [][]ban{everywhere, parser, {noEtree}}},
