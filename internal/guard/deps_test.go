@@ -102,6 +102,7 @@ var layout = []layoutRow{
 	{"internal/guard", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/memnet", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/nearest", [][]ban{everywhere, parser, {noEtree}}},
+	{"internal/pfx", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/programtest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition, noEtree}}}, // for tests
 	{"internal/record", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/xmldoc", [][]ban{everywhere, parser}},
