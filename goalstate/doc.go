@@ -32,6 +32,12 @@ const (
 	HeaderAgentName = "x-ms-agent-name"
 	// HeaderGuestAgentName names the agent at the JSON endpoint of health reports.
 	HeaderGuestAgentName = "x-ms-guest-agent-name"
+	// HeaderGuestAgentCertificate carries the certificate that the certificates are to
+	// be encrypted for: its DER in base64 on one line.
+	HeaderGuestAgentCertificate = "x-ms-guest-agent-public-x509-cert"
+	// HeaderCipherName names the cipher for them. Without it the wire server takes
+	// AES128_CBC (WALinuxAgent, commit 54cd6246).
+	HeaderCipherName = "x-ms-cipher-name"
 )
 
 // Content types of health reports.

@@ -24,6 +24,7 @@ var sizes = []sizeRow{
 	{name: "root", dir: ".", measured: 1_777_826},
 	{name: "ovf", dir: "ovf", measured: 2_445_474},
 	{name: "goalstate", dir: "goalstate", measured: 2_162_850},
+	{name: "certs", dir: "goalstate/certs", measured: 3_883_170},
 	{name: "imds", dir: "imds", measured: 7_274_658},
 	{name: "wireserver", dir: "wireserver", measured: 7_401_634},
 	{name: "provision", dir: "provision", measured: 7_663_778},

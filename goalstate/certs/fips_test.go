@@ -1,0 +1,74 @@
+package certs
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/internal/cms"
+)
+
+// TestFIPSOnly runs TestInFIPSOnlyMode in a process of that mode, which is chosen at its
+// start.
+func TestFIPSOnly(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), self, "-test.run=^TestInFIPSOnlyMode$", "-test.v")
+	command.Dir, command.Env = t.TempDir(), append(os.Environ(), "GODEBUG=fips140=only")
+	out, err := command.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestInFIPSOnlyMode")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// SHA-1 panics in that mode: what needs it must not be called.
+func TestInFIPSOnlyMode(t *testing.T) {
+	if !cms.FIPSOnly() {
+		t.Skip("TestFIPSOnly runs it")
+	}
+	_, err := Decode(bundleData(), transport())
+	isFIPSError(t, err, "certs.Decode")
+	_, err = transport().Open(bundleData())
+	isFIPSError(t, err, "certs.TransportKey.Open")
+	if b, err := Decode(nil, transport()); err != nil || len(b.Certificates) != 0 {
+		t.Errorf("no data: %v", err)
+	}
+	if got := Thumbprint(leaf().der); got != "" {
+		t.Errorf("thumbprint %s", got)
+	}
+	if got := transport().String(); got != "certs.TransportKey()" {
+		t.Errorf("%s", got)
+	}
+	if c := newCertificate(leaf().certificate()); c.SSHKey == "" || len(c.Warnings) != 0 {
+		t.Errorf("%+v", c.Certificate)
+	}
+	// A key can be made and used with what the mode allows.
+	key, err := GenerateTransportKey(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkTransportCertificate(t, key)
+	sealed, err := cms.Envelope{Content: cms.AES128CBC, OAEP: crypto.SHA256}.Seal([]byte("rope"), key.certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if secret, err := key.Open(sealed); err != nil || secret.RevealString() != "rope" {
+		t.Errorf("%v, %q", err, secret.RevealString())
+	}
+}
+
+func isFIPSError(t *testing.T, err error, op string) {
+	t.Helper()
+	isError(t, err, op, azprov.KindProtected)
+	var e *azprov.Error
+	if !errors.Is(err, ErrFIPSOnly) || !errors.As(err, &e) || e.Hint == "" {
+		t.Errorf("%v", err)
+	}
+}
