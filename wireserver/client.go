@@ -84,7 +84,7 @@ func NewClient(options *ClientOptions) (*Client, error) {
 		c.version = goalstate.ProtocolVersion
 	}
 	for name, value := range map[string]string{"AgentName": c.agentName, "APIVersion": c.version} {
-		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+		if !printable(value) {
 			return nil, &azprov.Error{
 				Op: "wireserver.NewClient", Kind: azprov.KindInternal,
 				Message: name + " goes into a header and must be printable ASCII",
@@ -101,6 +101,11 @@ func NewClient(options *ClientOptions) (*Client, error) {
 	}
 	c.t = t
 	return c, nil
+}
+
+// printable reports whether value can go into a header.
+func printable(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // get prepares a GET of an absolute URL.

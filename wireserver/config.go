@@ -3,6 +3,8 @@ package wireserver
 import (
 	"context"
 	"errors"
+	"maps"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -28,6 +30,12 @@ type config struct {
 	name  string
 	url   func(goalstate.GoalState) string
 	parse func([]byte) error
+	// profile is [retry.WireServer] if nil.
+	profile *retry.Profile
+	// header is sent beside what every request has.
+	header http.Header
+	// optional: a goal state without the URL means that there is no such document.
+	optional bool
 }
 
 // read fetches a configuration. A URL that has gone stale is looked up in a new goal
@@ -46,10 +54,14 @@ func (c *Client) read(ctx context.Context, op *transport.Operation, given *goals
 		}
 		given = nil
 		target := cfg.url(gs)
+		if target == "" && cfg.optional {
+			return nil
+		}
 		if err := checkConfigURL(op, cfg.name, target); err != nil {
 			return err
 		}
-		call := c.get(retry.WireServer(), target)
+		call := c.get(cfg.profileOrDefault(), target)
+		maps.Copy(call.Header, cfg.header)
 		call.Check = func(r *transport.Response) error { return cfg.parse(r.Body) }
 		if _, err = op.Do(ctx, call); !isStale(err) {
 			return err
@@ -57,6 +69,13 @@ func (c *Client) read(ctx context.Context, op *transport.Operation, given *goals
 		stale = err
 	}
 	return stale
+}
+
+func (cfg *config) profileOrDefault() *retry.Profile {
+	if cfg.profile != nil {
+		return cfg.profile
+	}
+	return retry.WireServer()
 }
 
 func (c *Client) goalStateOr(ctx context.Context, op *transport.Operation, given *goalstate.GoalState) (goalstate.GoalState, error) {

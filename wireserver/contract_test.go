@@ -38,6 +38,7 @@ func TestProxyInTheEnvironmentIsIgnored(t *testing.T) {
 
 // TestBudgets holds the times that the comments of the methods promise.
 func TestBudgets(t *testing.T) {
+	ours, _ := transportKeys(t)
 	report := func(state goalstate.HealthState, sub goalstate.HealthSubStatus) func(context.Context, *Client) error {
 		return func(ctx context.Context, c *Client) error {
 			_, err := c.ReportHealth(ctx, HealthReport{State: state, SubStatus: sub}, nil)
@@ -52,6 +53,10 @@ func TestBudgets(t *testing.T) {
 		{"GetVersions", 30 * time.Second, func(ctx context.Context, c *Client) error { _, err := c.GetVersions(ctx, nil); return err }},
 		{"GetGoalState", 5 * time.Minute, func(ctx context.Context, c *Client) error { _, err := c.GetGoalState(ctx, nil); return err }},
 		{"GetSharedConfig", 5 * time.Minute, func(ctx context.Context, c *Client) error { _, err := c.GetSharedConfig(ctx, nil); return err }},
+		{"GetCertificates", 5 * time.Minute, func(ctx context.Context, c *Client) error {
+			_, err := c.GetCertificates(ctx, ours, nil)
+			return err
+		}},
 		{"GetHostingEnvironmentConfig", 5 * time.Minute, func(ctx context.Context, c *Client) error {
 			_, err := c.GetHostingEnvironmentConfig(ctx, nil)
 			return err
@@ -74,8 +79,10 @@ func TestBudgets(t *testing.T) {
 }
 
 func TestEveryOperationEndsItsSpan(t *testing.T) {
+	ours, _ := transportKeys(t)
 	for name, call := range map[string]func(context.Context, *Client) error{
-		"GetGoalState": func(ctx context.Context, c *Client) error { _, err := c.GetGoalState(ctx, nil); return err },
+		"GetCertificates": func(ctx context.Context, c *Client) error { _, err := c.GetCertificates(ctx, ours, nil); return err },
+		"GetGoalState":    func(ctx context.Context, c *Client) error { _, err := c.GetGoalState(ctx, nil); return err },
 		"GetHostingEnvironmentConfig": func(ctx context.Context, c *Client) error {
 			_, err := c.GetHostingEnvironmentConfig(ctx, nil)
 			return err

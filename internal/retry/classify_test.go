@@ -123,6 +123,8 @@ func TestDerivedProfiles(t *testing.T) {
 		{"a report has no body to be partial", Health(), 206, succeeds()},
 		{"a report is throttled like all", Health(), 503, again(azprov.KindThrottled)},
 		{"half a goal state is read again", GoalState(), 206, again(azprov.KindNotReady)},
+		{"certificates that are not there are stale", Certificates(), 410, fails(azprov.KindStale)},
+		{"certificates that are not implemented may be later", Certificates(), 501, again(azprov.KindNotReady)},
 		{"a goal state that is not implemented may be later", GoalState(), 501, again(azprov.KindNotReady)},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -169,7 +171,7 @@ func TestTransportFailures(t *testing.T) {
 			if got := ClassOf(row.err); got != row.class {
 				t.Errorf("class %s, want %s", got, row.class)
 			}
-			for _, p := range []*Profile{IMDSProvisioning(), IMDSPlain(), IMDSReprovision(), WireServer(), GoalState(), Health(), HostGA()} {
+			for _, p := range []*Profile{IMDSProvisioning(), IMDSPlain(), IMDSReprovision(), WireServer(), GoalState(), Certificates(), Health(), HostGA()} {
 				if got, want := judge(p, Outcome{Err: row.err}), again(azprov.KindNetwork); got != want {
 					t.Errorf("%s: got %v, want %v", p.Name, got, want)
 				}

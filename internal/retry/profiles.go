@@ -176,6 +176,25 @@ func Health() *Profile {
 	return p
 }
 
+// perCipher is how often the wire server may fail with one cipher before it is the turn
+// of another: it may be its way to say that it does not know that cipher.
+const perCipher = 2
+
+// Certificates is for the certificates in one of several ciphers.
+func Certificates() *Profile {
+	p := WireServer()
+	p.Name = "wireserver-certificates"
+	for _, status := range []int{500, 501, 502, 504, 507} {
+		rule := p.Statuses[status]
+		rule.Limit = perCipher
+		p.Statuses[status] = rule
+	}
+	damaged := p.Documents[azprov.KindMalformed]
+	damaged.Limit = perCipher
+	p.Documents[azprov.KindMalformed] = damaged
+	return p
+}
+
 // HostGA is for the HostGAPlugin on port 32526. 403 AccessDenied and 502 are its
 // way to report passing trouble of its own.
 func HostGA() *Profile {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
+	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/memnet"
 )
 
@@ -70,6 +71,9 @@ func TestLimits(t *testing.T) {
 		{"a caller the proxy agent cannot tell gets three tries", IMDSPlain(), Limits{}, status(421), 2},
 		{"no route gets ten tries on the wire server", WireServer(), Limits{}, Outcome{Err: memnet.Unreachable("tcp", "")}, 9},
 		{"no route is waited for on IMDS", IMDSProvisioning(), Limits{}, Outcome{Err: memnet.Unreachable("tcp", "")}, 100},
+		{"a cipher that breaks the server gets two tries", Certificates(), Limits{}, status(500), 1},
+		{"a throttled one as many as it takes", Certificates(), Limits{}, status(429), 100},
+		{"one whose answer does not open gets two", Certificates(), Limits{}, Outcome{Status: 200, Err: &azprov.Error{Kind: azprov.KindMalformed}}, 1},
 		{"refused is waited for", WireServer(), Limits{}, refused, 100},
 		{"silence ends after eleven attempts", IMDSProvisioning(), Limits{SilentAttempts: 11}, refused, 10},
 		{"one silent attempt may be enough", IMDSProvisioning(), Limits{SilentAttempts: 1}, refused, 0},
