@@ -12,8 +12,9 @@
 // The services refuse what the real ones refuse and accept what they accept, so
 // that an agent which passes here is not surprised there. The emulator imports neither
 // client, or both could be wrong in the same way; what they share is the documents of
-// ovf and goalstate, which are held against captured ones. The HostGAPlugin (port 32526)
-// is not played, and no certificates are handed out.
+// ovf and goalstate, which are held against captured ones. Certificates are
+// encrypted for whoever asks, as on Azure; that openssl opens them is tested. The
+// HostGAPlugin (port 32526) is not played.
 //
 // Nothing needs root, the real addresses or a network: [Fabric.ListenInMemory]
 // also works inside a testing/synctest bubble.

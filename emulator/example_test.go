@@ -18,6 +18,7 @@ func ExampleScenarios() {
 	// linux-vm
 	// bad-ovf
 	// custom-data
+	// fingerprint-keys
 	// imds-denied
 	// no-imds
 	// no-ovf

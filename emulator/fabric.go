@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/azprov/azprov/internal/pfx"
 )
 
 // Options are the optional settings of [NewFabric].
@@ -30,6 +32,8 @@ type vmState struct {
 	document map[string]any
 	versions []string // oldest first
 	wire     wireIDs
+	bundle   pfx.Contents
+	ciphers  []string
 	reports  []Report
 	rate     rateLimit
 	faults   map[Service]*faultQueue
@@ -80,6 +84,10 @@ func NewFabric(s Scenario, options *Options) (*Fabric, error) {
 	if err := s.validate(); err != nil {
 		return nil, err
 	}
+	bundle, err := contentsOf(s.VM)
+	if err != nil {
+		return nil, err
+	}
 	document, err := instanceDocument(s)
 	if err != nil {
 		return nil, err
@@ -92,6 +100,8 @@ func NewFabric(s Scenario, options *Options) (*Fabric, error) {
 			document: document,
 			versions: s.IMDS.APIVersions,
 			wire:     newWireIDs(s),
+			bundle:   bundle,
+			ciphers:  s.WireServer.Ciphers,
 			rate:     rateLimit{off: s.IMDS.RateLimit.String() == "off"},
 			faults: map[Service]*faultQueue{
 				ServiceIMDS:       newFaultQueue(s.IMDS.Faults),

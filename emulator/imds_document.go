@@ -130,7 +130,7 @@ func computeDocument(vm VM) object {
 func keysDocument(vm VM) []any {
 	keys := make([]any, 0, len(vm.SSHKeys))
 	for _, key := range vm.SSHKeys {
-		keys = append(keys, object{"keyData": key.KeyData, "path": key.Path})
+		keys = append(keys, object{"keyData": key.imdsKeyData(), "path": key.Path})
 	}
 	return keys
 }

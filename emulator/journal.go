@@ -205,6 +205,9 @@ func (j *journal) leaks(uri string) bool { return j.redactURI(uri) != uri }
 // a scenario may have patched.
 func (s Scenario) secrets(document object) []string {
 	plain := []string{s.VM.Password.RevealString(), s.VM.CustomData.RevealString(), s.VM.UserData.RevealString()}
+	for _, entry := range s.VM.Certificates {
+		plain = append(plain, entry.PrivateKey.RevealString())
+	}
 	if compute, ok := document["compute"].(object); ok {
 		if userData, ok := compute["userData"].(string); ok {
 			decoded, _ := base64.StdEncoding.DecodeString(userData)

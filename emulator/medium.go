@@ -58,9 +58,11 @@ func ovfDocument(vm VM) ([]byte, error) {
 		},
 	}
 	for _, key := range vm.SSHKeys {
-		environment.PublicKeys = append(environment.PublicKeys, ovf.PublicKey{
-			Path: key.Path, Value: strings.TrimSpace(key.KeyData),
-		})
+		public := ovf.PublicKey{Path: key.Path, Fingerprint: key.thumbprint()}
+		if public.Fingerprint == "" {
+			public.Value = strings.TrimSpace(key.KeyData)
+		}
+		environment.PublicKeys = append(environment.PublicKeys, public)
 	}
 	document, err := environment.Encode()
 	if err != nil {

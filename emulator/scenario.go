@@ -46,6 +46,9 @@ type VM struct {
 	DisablePasswordAuthentication azprov.Switch `json:"disablePasswordAuthentication,omitzero"`
 	// SSHKeys are the administrator's public keys.
 	SSHKeys []SSHKey `json:"sshKeys,omitempty"`
+	// Certificates are what the wire server hands out beside the certificates of SSH
+	// keys: those of Key Vault, and the platform's own.
+	Certificates []Certificate `json:"certificates,omitempty"`
 	// CustomData is plain here; the medium has it in base64 and, raw, in
 	// CustomData.bin. IMDS only says whether there is any.
 	CustomData azprov.Secret `json:"customData,omitzero"`
@@ -74,11 +77,25 @@ type VM struct {
 // SSHKey is one public key of the administrator.
 type SSHKey struct {
 	// KeyData is a line of authorized_keys. IMDS gives it as it is; a trailing
-	// CR LF, or a certificate, has been seen on the real service.
-	KeyData string `json:"keyData"`
+	// CR LF has been seen on the real service.
+	KeyData string `json:"keyData,omitempty"`
+	// Certificate is an X.509 certificate in PEM, whose key it is. The medium then
+	// names the key by the certificate's fingerprint only, the wire server hands the
+	// certificate out, and IMDS shows it unless there is KeyData.
+	Certificate string `json:"certificate,omitempty"`
 	// Path is the file that it is meant for; empty stands for
 	// /home/USER/.ssh/authorized_keys.
 	Path string `json:"path,omitempty"`
+}
+
+// Certificate is an X.509 certificate, a private key, or both.
+type Certificate struct {
+	// Certificate is in PEM.
+	Certificate string `json:"certificate,omitempty"`
+	// PrivateKey is PKCS #8 in PEM.
+	PrivateKey azprov.Secret `json:"privateKey,omitzero"`
+	// FriendlyName goes with both; Azure's own is called TenantEncryptionCert.
+	FriendlyName string `json:"friendlyName,omitempty"`
 }
 
 // Image names a Marketplace image. All fields are empty for a custom one.
@@ -142,6 +159,10 @@ type WireServer struct {
 	ContainerID string `json:"containerId,omitempty"`
 	// InstanceID is the goal state's role instance id, DEPLOYMENT.NAME.
 	InstanceID string `json:"instanceId,omitempty"`
+	// Ciphers are the values of x-ms-cipher-name that are taken for certificates; the
+	// first is that of a request without one. Empty stands for AES128_CBC and
+	// DES_EDE3_CBC; AES256_CBC is known too.
+	Ciphers []string `json:"ciphers,omitempty"`
 	// Faults are served in place of good answers.
 	Faults []Fault `json:"faults,omitempty"`
 }

@@ -35,7 +35,7 @@ func TestScenarios(t *testing.T) {
 		}
 	}
 	// A file that does not parse would be missing here.
-	want := []string{"linux-vm", "bad-ovf", "custom-data", "imds-denied", "no-imds", "no-ovf", "slow-start", "stack-hub"}
+	want := []string{"linux-vm", "bad-ovf", "custom-data", "fingerprint-keys", "imds-denied", "no-imds", "no-ovf", "slow-start", "stack-hub"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)
 	}
@@ -47,7 +47,7 @@ func TestScenarios(t *testing.T) {
 func TestLookupScenarioListsTheNames(t *testing.T) {
 	t.Parallel()
 	_, err := emulator.LookupScenario("linux")
-	if azprov.KindOf(err) != azprov.KindNotFound || !strings.Contains(err.Error(), "linux-vm, bad-ovf, custom-data, imds-denied") {
+	if azprov.KindOf(err) != azprov.KindNotFound || !strings.Contains(err.Error(), "linux-vm, bad-ovf, custom-data, fingerprint-keys, imds-denied") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -3,7 +3,9 @@ package emulator
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -35,6 +37,9 @@ func (s Scenario) withDefaults() Scenario {
 	if s.WireServer.Incarnation == 0 {
 		s.WireServer.Incarnation = 1
 	}
+	if len(s.WireServer.Ciphers) == 0 {
+		s.WireServer.Ciphers = []string{defaultCipher, laterCipher}
+	}
 	return s
 }
 
@@ -56,6 +61,11 @@ func (s Scenario) validate() error {
 		return complain("wireServer.incarnation is negative")
 	case s.Medium.Absent && !s.Medium.Document.IsZero():
 		return complain("medium is absent and has a document")
+	}
+	for i, name := range s.WireServer.Ciphers {
+		if _, known := envelopes[name]; !known {
+			return complain("wireServer.ciphers[%d] is not one of %s", i, strings.Join(slices.Sorted(maps.Keys(envelopes)), ", "))
+		}
 	}
 	for i, version := range s.IMDS.APIVersions {
 		if _, err := time.Parse(time.DateOnly, version); err != nil {

@@ -75,24 +75,22 @@ func (v *vmState) configuration(req *request, segments []string, comp string) re
 	if len(segments) != 2 {
 		return wireError(http.StatusNotFound, "ResourceNotFound", "There is no such resource.", "unknown path")
 	}
-	kind := comp
-	if comp == "config" {
-		kind = req.query.Get("type")
-	}
 	documents := map[string]func() []byte{
 		"hostingEnvironmentConfig": v.hostingEnvironment,
 		"sharedConfig":             v.sharedConfig,
 		"extensionsConfig":         v.emptyDocument("Extensions"),
 		"fullConfig":               v.emptyDocument("RoleConfig"),
-		"certificates":             emptyCertificates,
 	}
-	document, ok := documents[kind]
-	if !ok || comp != "config" && comp != "certificates" {
+	document, ok := documents[req.query.Get("type")]
+	if comp != "certificates" && (comp != "config" || !ok) {
 		return wireError(http.StatusNotFound, "ResourceNotFound", "There is no such resource.", "unknown comp or type")
 	}
 	current := []string{v.wire.containerID, v.wire.instanceID, strconv.Itoa(v.wire.incarnation)}
 	if !slices.Equal(append(slices.Clone(segments), req.query.Get("incarnation")), current) {
 		return gone("URL of a stale goal state")
+	}
+	if comp == "certificates" {
+		return v.certificates(req)
 	}
 	return get(req, document)
 }
@@ -106,13 +104,6 @@ func (v *vmState) emptyDocument(root string) func() []byte {
 	return func() []byte {
 		return fmt.Appendf(nil, `%s<%s version="1.0.0.0" goalStateIncarnation="%d" />`, xml.Header, root, v.wire.incarnation)
 	}
-}
-
-// emptyCertificates is the container of a VM without certificates.
-func emptyCertificates() []byte {
-	return goalstate.CertificateFile{
-		Version: wireVersion2012, Incarnation: "1", Format: goalstate.FormatPkcs7BlobWithPfxContents,
-	}.Encode()
 }
 
 // get answers a GET with the document.

@@ -138,7 +138,7 @@ func TestWireServerDocuments(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			target := strings.TrimPrefix(row.url, "http://192.0.2.7:8080")
-			status, body, header := ask(t, f.WireServer(), http.MethodGet, target, "", version2012)
+			status, body, header := ask(t, f.WireServer(), http.MethodGet, target, "", version2012, certificateHeader(t))
 			var flat strings.Builder // without what indents it
 			for line := range strings.Lines(body) {
 				flat.WriteString(strings.TrimSpace(line))
@@ -220,7 +220,7 @@ func TestGoalStateLeadsBackToItsReader(t *testing.T) {
 			t.Errorf("%s: the path %s is not escaped", row.name, escaped)
 		}
 		for _, path := range []string{escaped, unescaped, unescaped + "/"} {
-			status, body, _ := ask(t, f.WireServer(), http.MethodGet, path+"?"+u.RawQuery, "", version2012)
+			status, body, _ := ask(t, f.WireServer(), http.MethodGet, path+"?"+u.RawQuery, "", version2012, certificateHeader(t))
 			if status != http.StatusOK || !strings.Contains(body, row.part) {
 				t.Errorf("%s at %s: status %d, %s", row.name, path, status, body)
 			}
