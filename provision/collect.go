@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -27,6 +26,7 @@ const (
 
 // sources is what was read, before it is merged.
 type sources struct {
+	network *networkUp
 	dmi     azprov.DMI
 	env     *ovf.Environment // nil without a medium
 	envFrom Source
@@ -46,7 +46,8 @@ type sources struct {
 // it. Reading IMDS has the client's budget; the interfaces in Options are bounded by ctx
 // alone.
 //
-// Options.Network, if there is one, is brought up and left so.
+// Options.Network, if there is one, is brought up while the medium is read, and left so.
+// Keys that the medium names by fingerprint are resolved, unless IMDS has keys.
 //
 // Errors are *azprov.Error: NotAzure on a machine that is none of Azure's; what the
 // medium and IMDS give; Timeout and Canceled when ctx ends; Internal for a VM in a pool
@@ -54,28 +55,41 @@ type sources struct {
 // neither names a way to log in, or custom data is
 // missing; Protected for a value that is encrypted for somebody else.
 func (p *Provisioner) Collect(ctx context.Context) (*Machine, error) {
-	return p.collect(ctx, p.newTimeline())
+	machine, _, err := p.collect(ctx, p.newTimeline())
+	return machine, err
 }
 
 func (p *Provisioner) newTimeline() *timeline {
 	return &timeline{onStep: p.o.OnStep, logger: p.o.Logger}
 }
 
-func (p *Provisioner) collect(ctx context.Context, t *timeline) (*Machine, error) {
+// collect also returns the network if it was begun to bring it up. Where it fails later,
+// the network is still waited for: the failure is reported over it.
+func (p *Provisioner) collect(ctx context.Context, t *timeline) (*Machine, *networkUp, error) {
 	s := &sources{envFrom: SourceOVF}
+	if err := p.identify(ctx, t, s); err != nil {
+		return nil, nil, err
+	}
+	s.network = p.startNetwork(ctx, t)
 	steps := []func(context.Context, *timeline, *sources) error{
-		p.identify, p.networkUp, p.read, p.preprovision, p.resolveKeys,
+		p.read, p.preprovision, p.resolveKeys,
 	}
 	for _, step := range steps {
-		if err := step(ctx, t, s); err != nil {
-			return nil, err
+		err := step(ctx, t, s)
+		if err == nil && ctx.Err() != nil {
+			err = wait.Ended("provision.Collect", "", ctx.Err())
 		}
-		if ctx.Err() != nil {
-			return nil, wait.Ended("provision.Collect", "", ctx.Err())
+		if err != nil {
+			_ = s.network.wait(ctx)
+			return nil, s.network, err
 		}
 	}
-	var machine *Machine
-	err := t.step(ctx, StepMerge, func(context.Context) (string, error) {
+	machine, err := p.merge(ctx, t, s)
+	return machine, s.network, err
+}
+
+func (p *Provisioner) merge(ctx context.Context, t *timeline, s *sources) (machine *Machine, err error) {
+	err = t.step(ctx, StepMerge, func(context.Context) (string, error) {
 		var err error
 		machine, err = merge(s, p.o)
 		return "", err
@@ -103,13 +117,6 @@ func (p *Provisioner) identify(ctx context.Context, t *timeline, s *sources) err
 			}
 		}
 	})
-}
-
-func (p *Provisioner) networkUp(ctx context.Context, t *timeline, _ *sources) error {
-	if p.o.Network == nil {
-		return nil
-	}
-	return t.step(ctx, StepNetwork, func(ctx context.Context) (string, error) { return "", p.o.Network.Up(ctx) })
 }
 
 // read gets medium and IMDS, in the order that Collect promises.
@@ -156,6 +163,7 @@ func (m *mediumRead) enough(p *Provisioner) bool {
 // both; that IMDS never answered is no failure if the medium can do alone.
 func (p *Provisioner) readBoth(ctx context.Context, t *timeline, s *sources, m *mediumRead) error {
 	early := &earlyRead{done: make(chan struct{})}
+	early.network = s.network
 	imdsCtx, stop := context.WithCancel(ctx)
 	go func() {
 		defer close(early.done)
@@ -223,6 +231,7 @@ func (p *Provisioner) readMedium(ctx context.Context, t *timeline, missed func()
 		if err != nil {
 			return "", err
 		}
+		p.prepareKeys(env)
 		return "ovf-env.xml read", nil
 	})
 	return env, err
@@ -235,6 +244,9 @@ func wantsProxyAgent(env *ovf.Environment) bool {
 // readIMDSAfter reads IMDS once the medium is known.
 func (p *Provisioner) readIMDSAfter(ctx context.Context, t *timeline, s *sources) error {
 	if wantsProxyAgent(s.env) && p.o.ProxyAgent != nil {
+		if err := s.network.wait(ctx); err != nil {
+			return err
+		}
 		wait := func(ctx context.Context) (string, error) { return "", p.o.ProxyAgent(ctx) }
 		if err := t.step(ctx, StepProxyAgent, wait); err != nil {
 			return err
@@ -250,6 +262,9 @@ const noteMediumAlone = "IMDS did not answer; the medium alone was used"
 // readIMDS fills s.inst. It leaves it nil, without an error, if nothing ever answered
 // and the medium can do alone.
 func (p *Provisioner) readIMDS(ctx context.Context, t *timeline, s *sources, alone func() bool) error {
+	if err := s.network.wait(ctx); err != nil {
+		return err
+	}
 	return t.step(ctx, StepIMDS, func(ctx context.Context) (string, error) {
 		resp, err := p.o.IMDS.GetInstance(ctx, &imds.GetInstanceOptions{
 			SilentAttempts: silentAttempts, SilentTime: silence(ctx), SilentWhile: alone,
@@ -280,39 +295,5 @@ func (p *Provisioner) complete(env *ovf.Environment) bool {
 	if env == nil || env.UserName == "" {
 		return false
 	}
-	return env.UserPassword.Len() > 0 || slices.ContainsFunc(env.PublicKeys, func(key ovf.PublicKey) bool {
-		_, usable := mediumKey(key)
-		return usable || (key.Fingerprint != "" && p.o.Keys != nil)
-	})
-}
-
-func (p *Provisioner) resolveKeys(ctx context.Context, t *timeline, s *sources) error {
-	wanted := unresolved(s)
-	if len(wanted) == 0 {
-		return nil
-	}
-	if p.o.Keys == nil {
-		s.notes = append(s.notes, strconv.Itoa(len(wanted))+" SSH keys are named by fingerprint only and were left out: no KeyResolver is configured")
-		return nil
-	}
-	return t.step(ctx, StepKeys, func(ctx context.Context) (string, error) {
-		keys, err := p.o.Keys.ResolveKeys(ctx, wanted)
-		s.keys = keys
-		return strconv.Itoa(len(keys)) + " of " + strconv.Itoa(len(wanted)) + " keys by fingerprint", err
-	})
-}
-
-// unresolved lists the thumbprints of the medium's keys that have no value, if the
-// medium's keys count at all.
-func unresolved(s *sources) []string {
-	if _, count := usableKeys(s.inst); s.env == nil || count {
-		return nil
-	}
-	var wanted []string
-	for _, key := range s.env.PublicKeys {
-		if _, usable := mediumKey(key); !usable && key.Fingerprint != "" {
-			wanted = append(wanted, key.Thumbprint())
-		}
-	}
-	return wanted
+	return env.UserPassword.Len() > 0 || slices.ContainsFunc(env.PublicKeys, hasValue) || len(byFingerprint(env)) > 0
 }

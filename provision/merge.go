@@ -51,6 +51,8 @@ type merging struct {
 	env  *ovf.Environment
 	inst *imds.GetInstanceResponse
 	o    Options
+	// keysLost counts the medium's keys that were left out.
+	keysLost int
 }
 
 // set puts the first candidate that is not empty into value and notes its source.
@@ -174,6 +176,7 @@ func (m *merging) keys() error {
 			m.User.SSHKeys, from = append(m.User.SSHKeys, line), SourceCertificates
 			continue
 		}
+		m.keysLost++
 		m.warn("the medium's SSH key " + strconv.Itoa(i+1) + " was left out: no OpenSSH key, and none was found for its fingerprint")
 	}
 	switch {
@@ -242,10 +245,16 @@ func (m *merging) promisedData() error {
 }
 
 // login: one source alone will do only if it gives a way to log in. With both there, a
-// machine without any is what its creator wanted (a specialized image).
+// machine without any is what its creator wanted (a specialized image), unless keys were
+// asked for and all of them lost.
 func (m *merging) login() error {
+	way := len(m.User.SSHKeys) > 0 || m.User.Password.Len() > 0
+	hadPassword := m.env.UserPasswordRedacted // it was set when the document was redacted
 	both := m.from.env != nil && m.from.inst != nil
-	if both || (m.User.Name != "" && (len(m.User.SSHKeys) > 0 || m.User.Password.Len() > 0)) {
+	switch {
+	case m.keysLost > 0 && !way && !hadPassword:
+		return keysLost(m.keysLost)
+	case both, way && m.User.Name != "":
 		return nil
 	}
 	missing := "the provisioning medium"

@@ -158,7 +158,7 @@ func TestSSHKeys(t *testing.T) {
 		{name: "a fingerprint", env: medium(print1), inst: imdsKeys(), keys: found, want: keyA, source: SourceCertificates},
 		{name: "both kinds, in the medium's order", env: medium(print1, value), inst: imdsKeys(), keys: found, want: keyA + "|" + keyB, source: SourceCertificates},
 		{name: "a fingerprint that nobody knows", env: medium(print1, value), inst: imdsKeys(), want: keyB, source: SourceOVF},
-		{name: "a value that is no key", env: medium(ovf.PublicKey{Value: "not a key\nssh-rsa AAAA evil"}), inst: imdsKeys(), want: "", source: SourceNone},
+		{name: "a value that is no key beside one", env: medium(ovf.PublicKey{Value: "not a key\nssh-rsa AAAA evil"}, value), inst: imdsKeys(), want: keyB, source: SourceOVF},
 		{name: "none anywhere", env: medium(), inst: imdsKeys(), want: "", source: SourceNone},
 	})
 }
@@ -224,6 +224,8 @@ func TestMergeRefuses(t *testing.T) {
 	t.Parallel()
 	promised := instance(func(i *imds.Instance) { i.Extended.Compute.HasCustomData = "true" })
 	user := func(e *ovf.Environment) { e.UserName = "u" }
+	fingerprint := func(e *ovf.Environment) { e.PublicKeys = []ovf.PublicKey{{Fingerprint: "AB"}} }
+	noKey := func(e *ovf.Environment) { e.PublicKeys = []ovf.PublicKey{{Value: "not a key\nssh-rsa AAAA evil"}} }
 	for _, row := range []struct {
 		name    string
 		env     *ovf.Environment
@@ -239,6 +241,10 @@ func TestMergeRefuses(t *testing.T) {
 		{"protected custom data", environment(func(e *ovf.Environment) { e.CustomData = secret(token) }), instance(nil), Options{}, azprov.KindProtected, "unsupported protected custom data"},
 		{"the medium alone without a way in", environment(user), nil, Options{}, azprov.KindNotFound, ""},
 		{"IMDS alone without a way in", nil, instance(nil), Options{}, azprov.KindNotFound, ""},
+		{"keys by fingerprint alone, all lost", environment(fingerprint), instance(nil), Options{}, azprov.KindNotFound, ""},
+		{"a key that is none, and no other way in", environment(noKey), instance(nil), Options{}, azprov.KindNotFound, ""},
+		{"lost keys and a password", environment(func(e *ovf.Environment) { fingerprint(e); e.UserPassword = secret("p") }), instance(nil), Options{}, "", ""},
+		{"lost keys and a password that was redacted", environment(func(e *ovf.Environment) { fingerprint(e); e.UserPasswordRedacted = true }), instance(nil), Options{}, "", ""},
 		{"both, and no user: a specialized image", environment(nil), instance(nil), Options{}, "", ""},
 		{"the medium alone with a password", environment(func(e *ovf.Environment) { e.UserName, e.UserPassword = "u", secret("p") }), nil, Options{}, "", ""},
 		{"the medium alone with a key", environment(func(e *ovf.Environment) { e.UserName, e.PublicKeys = "u", []ovf.PublicKey{{Value: keyA}} }), nil, Options{}, "", ""},

@@ -59,12 +59,12 @@ type Options struct {
 	// Sysfs is the view of /sys to read DMI from; nil is the machine's own.
 	Sysfs fs.FS
 
-	// Medium, Network, Keys, Preprovision, ProxyAgent and Host may be nil: then there
-	// is no medium, the network is up, keys by fingerprint are left out with a
-	// warning, a VM in a pool is an error, nobody waits for the guest proxy agent,
-	// and the wire server is the only way to the host. ProxyAgent is also what the
-	// default clients ask after a 401; clients of your own have their own
-	// WaitForProxyAgent. What is waited for here is bounded by the context alone.
+	// Medium, Network, Preprovision, ProxyAgent and Host may be nil: then there is no
+	// medium, the network is up, a VM in a pool is an error, nobody waits for the guest
+	// proxy agent, and the wire server is the only way to the host. A nil Keys is
+	// [CertificateKeys] of WireServer. ProxyAgent is also what the default clients ask
+	// after a 401; clients of your own have their own WaitForProxyAgent. What is waited
+	// for here is bounded by the context alone.
 	Medium       Medium
 	Network      Network
 	Keys         KeyResolver
@@ -150,6 +150,9 @@ func New(options *Options) (*Provisioner, error) {
 	}
 	if o.Medium == nil {
 		o.Medium = noMedium{}
+	}
+	if o.Keys == nil {
+		o.Keys = CertificateKeys(o.WireServer, nil)
 	}
 	if o.AgentName == "" {
 		o.AgentName = "azprov/" + azprov.Version

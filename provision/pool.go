@@ -41,6 +41,7 @@ func (p *Provisioner) preprovision(ctx context.Context, t *timeline, s *sources)
 			return "", err
 		}
 		s.env, s.envFrom, s.inst = env, SourceReprovision, nil
+		p.prepareKeys(env)
 		if err := p.readIMDSAfter(ctx, t, s); err != nil {
 			return "", err
 		}

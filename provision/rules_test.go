@@ -1,7 +1,6 @@
 package provision
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -26,31 +25,25 @@ func TestComplete(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		env  *ovf.Environment
-		keys KeyResolver
 		want bool
 	}{
-		{"no medium", nil, nil, false},
-		{"nobody", medium("", "p", ovf.PublicKey{Value: keyA}), nil, false},
-		{"a user alone", medium("u", ""), nil, false},
-		{"a password", medium("u", "p"), nil, true},
-		{"a key", medium("u", "", ovf.PublicKey{Value: "no key"}, ovf.PublicKey{Value: keyA}), nil, true},
-		{"no usable key", medium("u", "", ovf.PublicKey{Value: "no key"}), found{}, false},
-		{"a fingerprint that can be resolved", medium("u", "", ovf.PublicKey{Fingerprint: "ab"}), found{}, true},
-		{"a fingerprint that cannot", medium("u", "", ovf.PublicKey{Fingerprint: "ab"}), nil, false},
+		{"no medium", nil, false},
+		{"nobody", medium("", "p", ovf.PublicKey{Value: keyA}), false},
+		{"a user alone", medium("u", ""), false},
+		{"a password", medium("u", "p"), true},
+		{"a key", medium("u", "", ovf.PublicKey{Value: "no key"}, ovf.PublicKey{Value: keyA}), true},
+		{"no usable key", medium("u", "", ovf.PublicKey{Value: "no key"}), false},
+		{"a fingerprint", medium("u", "", ovf.PublicKey{Fingerprint: "ab"}), true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			p := &Provisioner{o: Options{Keys: row.keys}}
+			p := &Provisioner{}
 			if got := p.complete(row.env); got != row.want {
 				t.Errorf("%v, want %v", got, row.want)
 			}
 		})
 	}
 }
-
-type found struct{}
-
-func (found) ResolveKeys(context.Context, []string) (map[string]string, error) { return nil, nil }
 
 // TestRefused: only what the wire server itself will never take makes a failure of a
 // success.

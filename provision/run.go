@@ -3,17 +3,10 @@ package provision
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/azprov/azprov/internal/wait"
 )
-
-// networkDownTimeout bounds the undoing of Network.Up: nothing waits for it but the
-// end of the run.
-const networkDownTimeout = 30 * time.Second
 
 // ejectTimeout is what a drive may take; the report does not wait for a stuck one.
 const ejectTimeout = 30 * time.Second
@@ -49,8 +42,8 @@ func Run(ctx context.Context, options *Options) (Result, error) {
 func (p *Provisioner) Run(ctx context.Context) (Result, error) {
 	t := p.newTimeline()
 	result := Result{Report: ReportResult{State: ReportNone}}
-	machine, err := p.collect(ctx, t)
-	defer p.networkDown(ctx, t)
+	machine, network, err := p.collect(ctx, t)
+	defer p.networkDown(ctx, network)
 	result.Machine = machine
 	if err == nil {
 		err = p.apply(ctx, t, machine)
@@ -127,14 +120,4 @@ func (p *Provisioner) reportStep(ctx context.Context, t *timeline, result *Resul
 		}
 		return string(report.State) + " accepted", nil
 	})
-}
-
-// networkDown undoes networkUp, if that was reached.
-func (p *Provisioner) networkDown(ctx context.Context, t *timeline) {
-	if !slices.ContainsFunc(t.list(), func(s Step) bool { return s.Name == StepNetwork }) {
-		return
-	}
-	if err := wait.Within(context.WithoutCancel(ctx), "provision.Run", networkDownTimeout, p.o.Network.Down); err != nil {
-		p.o.Logger.Warn("network", zap.Error(err))
-	}
 }

@@ -47,9 +47,25 @@ type Network interface {
 
 // KeyResolver gets SSH keys that the medium names by fingerprint only.
 type KeyResolver interface {
-	// ResolveKeys returns the OpenSSH public key of each upper-case SHA-1 thumbprint
-	// it can find; the others are absent from the map.
-	ResolveKeys(ctx context.Context, thumbprints []string) (map[string]string, error)
+	// ResolveKeys looks for certificates by their thumbprints: SHA-1, in upper case. It is
+	// called at most once a run.
+	ResolveKeys(ctx context.Context, thumbprints []string) (ResolvedKeys, error)
+}
+
+// ResolvedKeys is what a [KeyResolver] has found.
+type ResolvedKeys struct {
+	// Keys maps thumbprints to OpenSSH public keys. One that was not found is absent.
+	Keys map[string]string
+	// Warnings is what was odd, for the Machine.
+	Warnings []string
+}
+
+// KeyPreparer is a KeyResolver that has something to do which takes a while and needs no
+// network.
+type KeyPreparer interface {
+	// PrepareKeys is called when the medium names a key by its fingerprint, before it is
+	// known whether IMDS makes that unnecessary. It must not block.
+	PrepareKeys()
 }
 
 // Preprovisioner waits in a pool for the machine's owner.

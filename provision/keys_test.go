@@ -1,0 +1,322 @@
+package provision_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"testing/synctest"
+	"time"
+
+	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/emulator"
+	"github.com/azprov/azprov/goalstate/certs"
+	"github.com/azprov/azprov/ovf"
+	"github.com/azprov/azprov/provision"
+)
+
+const someKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGIUsU2s4odSeOog24CPv9XA70VUmlMzd5aIW1/vUV6w x"
+
+// resolver knows some keys, and when it was told of them and asked.
+type resolver struct {
+	keys            map[string]string
+	err             error
+	prepared, asked int
+}
+
+func (r *resolver) PrepareKeys() { r.prepared++ }
+
+func (r *resolver) ResolveKeys(_ context.Context, thumbprints []string) (provision.ResolvedKeys, error) {
+	r.asked++
+	found := map[string]string{}
+	for _, t := range thumbprints {
+		if key, ok := r.keys[t]; ok {
+			found[t] = key
+		}
+	}
+	return provision.ResolvedKeys{Keys: found, Warnings: []string{"from the resolver"}}, r.err
+}
+
+// onMedium puts the scenario's medium there as change leaves it.
+func (r *rig) onMedium(t *testing.T, change func(*ovf.Environment)) {
+	t.Helper()
+	document, err := environmentOf(t, r.fabric, change).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.options.Medium = provision.MediumFS(fstest.MapFS{"ovf-env.xml": {Data: document}})
+}
+
+func TestKeysByFingerprint(t *testing.T) {
+	fingerprint := func(e *ovf.Environment) {
+		e.UserPassword, e.PublicKeys = azprov.Secret{}, []ovf.PublicKey{{Fingerprint: "ab:cd"}}
+	}
+	withPassword := func(e *ovf.Environment) { fingerprint(e); e.UserPassword = azprov.NewSecret([]byte("p")) }
+	withValue := func(e *ovf.Environment) {
+		fingerprint(e)
+		e.PublicKeys = append(e.PublicKeys, ovf.PublicKey{Value: someKey})
+	}
+	known := map[string]string{"ABCD": someKey}
+	unwell := &azprov.Error{Op: "test", Kind: azprov.KindTimeout, Message: "the wire server sleeps"}
+	for _, row := range []struct {
+		name     string
+		scenario string
+		change   func(*ovf.Environment)
+		resolver resolver
+		kind     azprov.Kind
+		keys     []string
+		source   provision.Source
+		prepared int
+		asked    int
+		warning  string
+	}{
+		{"resolved", "no-imds", fingerprint, resolver{keys: known}, "", []string{someKey}, provision.SourceCertificates, 1, 1, "from the resolver"},
+		{"not known, and no other way in", "no-imds", fingerprint, resolver{}, azprov.KindNotFound, nil, "", 1, 1, ""},
+		{"not known, but a password", "no-imds", withPassword, resolver{}, "", []string{}, provision.SourceNone, 1, 1, "the medium's SSH key 1 was left out"},
+		{"not to be had, and no other way in", "no-imds", fingerprint, resolver{err: unwell}, azprov.KindTimeout, nil, "", 1, 1, ""},
+		{"not to be had, but a password", "no-imds", withPassword, resolver{err: unwell}, "", []string{}, provision.SourceNone, 1, 1, "the wire server sleeps"},
+		{"not to be had, but another key", "no-imds", withValue, resolver{err: unwell}, "", []string{someKey}, provision.SourceOVF, 1, 1, "the wire server sleeps"},
+		{"IMDS has keys: made ready, and not asked", "linux-vm", fingerprint, resolver{err: unwell}, "", nil, provision.SourceIMDS, 1, 0, ""},
+		{"no fingerprint, nothing to do", "custom-data", func(*ovf.Environment) {}, resolver{err: unwell}, "", nil, provision.SourceIMDS, 0, 0, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, lookup(t, row.scenario))
+				r.onMedium(t, row.change)
+				keys := row.resolver
+				r.options.Keys = &keys
+				result, err := provision.Run(t.Context(), r.options)
+				if azprov.KindOf(err) != row.kind || keys.prepared != row.prepared || keys.asked != row.asked {
+					t.Fatalf("%v; prepared %d times, want %d; asked %d times, want %d", err, keys.prepared, row.prepared, keys.asked, row.asked)
+				}
+				if err != nil {
+					return
+				}
+				m := result.Machine
+				if m.Sources[provision.FieldSSHKeys] != row.source || (row.keys != nil && !slices.Equal(m.User.SSHKeys, row.keys)) {
+					t.Errorf("%q from %s, want %q from %s", m.User.SSHKeys, m.Sources[provision.FieldSSHKeys], row.keys, row.source)
+				}
+				if text := strings.Join(m.Warnings, "\n"); !strings.Contains(text, row.warning) {
+					t.Errorf("warnings %q, want %q", text, row.warning)
+				}
+			})
+		})
+	}
+}
+
+// A pool VM's owner may name keys that the pool's medium did not.
+func TestKeysOfTheOwner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "no-imds"))
+		owner := environmentOf(t, r.fabric, func(e *ovf.Environment) { e.PublicKeys = []ovf.PublicKey{{Fingerprint: "ABCD"}} })
+		r.onMedium(t, func(e *ovf.Environment) { e.Platform.PreprovisionedVM = azprov.SwitchOn })
+		keys := &resolver{keys: map[string]string{"ABCD": someKey}}
+		r.options.Keys, r.options.Preprovision = keys, preprovisioner{owner}
+		result, err := provision.Run(t.Context(), r.options)
+		if err != nil || keys.prepared != 1 || keys.asked != 1 || !slices.Equal(result.Machine.User.SSHKeys, []string{someKey}) {
+			t.Errorf("%v, prepared %d times, asked %d times", err, keys.prepared, keys.asked)
+		}
+	})
+}
+
+// TestCertificateKeys goes the whole way: a medium with fingerprints, IMDS with the
+// certificates themselves, and the wire server that encrypts them.
+func TestCertificateKeys(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		edit     func(*emulator.Scenario)
+		kind     azprov.Kind
+		kinds    []string
+		warnings int
+	}{
+		{"both keys", func(*emulator.Scenario) {}, "", []string{"ssh-rsa", "ecdsa-sha2-nistp256"}, 0},
+		{"by triple DES", func(s *emulator.Scenario) { s.WireServer.Ciphers = []string{"DES_EDE3_CBC"} }, "", []string{"ssh-rsa", "ecdsa-sha2-nistp256"}, 0},
+		{"no IMDS", func(s *emulator.Scenario) { s.IMDS.Absent = true }, "", []string{"ssh-rsa", "ecdsa-sha2-nistp256"}, 1},
+		{"without publicKeys in IMDS", func(s *emulator.Scenario) {
+			s.IMDS.Instance = []byte(`{"compute":{"publicKeys":null}}`)
+		}, "", []string{"ssh-rsa", "ecdsa-sha2-nistp256"}, 0},
+		{"a wire server that is slow to start", func(s *emulator.Scenario) {
+			s.WireServer.Faults = []emulator.Fault{{Status: 410, Times: 2}, {Status: 503, Times: 2}}
+		}, "", []string{"ssh-rsa", "ecdsa-sha2-nistp256"}, 0},
+		{"no wire server", func(s *emulator.Scenario) {
+			s.WireServer.Faults = []emulator.Fault{{Status: 404, Always: true}}
+		}, azprov.KindNotFound, nil, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := lookup(t, "fingerprint-keys")
+				row.edit(&s)
+				r := newRig(t, s)
+				r.options.FailureTimeout = time.Second
+				result, err := provision.Run(t.Context(), r.options)
+				if azprov.KindOf(err) != row.kind {
+					t.Fatalf("error %v", err)
+				}
+				if err != nil {
+					return
+				}
+				var kinds []string
+				for _, key := range result.Machine.User.SSHKeys {
+					kind, _, _ := strings.Cut(key, " ")
+					kinds = append(kinds, kind)
+				}
+				if !slices.Equal(kinds, row.kinds) || result.Machine.Sources[provision.FieldSSHKeys] != provision.SourceCertificates {
+					t.Errorf("%q from %s", kinds, result.Machine.Sources[provision.FieldSSHKeys])
+				}
+				if len(result.Machine.Warnings) != row.warnings {
+					t.Errorf("warnings %q, want %d", result.Machine.Warnings, row.warnings)
+				}
+				for _, e := range r.fabric.Journal() {
+					if len(e.Verdicts) > 0 && e.Verdicts[0] != "unsupported x-ms-cipher-name" {
+						t.Errorf("%s %s: %q", e.Method, e.Path, e.Verdicts)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A certificate whose key OpenSSH does not know costs no other.
+func TestCertificateWithoutAnSSHKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := lookup(t, "fingerprint-keys")
+		s.VM.SSHKeys = append(s.VM.SSHKeys, emulator.SSHKey{Certificate: p224Certificate})
+		r := newRig(t, s)
+		result, err := provision.Run(t.Context(), r.options)
+		if err != nil || len(result.Machine.User.SSHKeys) != 2 {
+			t.Fatalf("%v, %+v", err, result.Machine)
+		}
+		if text := strings.Join(result.Machine.Warnings, "\n"); !strings.Contains(text, "OpenSSH knows no such curve") || !strings.Contains(text, "SSH key 3 was left out") {
+			t.Errorf("warnings %s", text)
+		}
+	})
+}
+
+// The transport key is no business of a machine that has its keys.
+func TestNoTransportKeyWithoutNeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "linux-vm"))
+		keys := provision.CertificateKeys(r.options.WireServer, nil)
+		if _, can := keys.(provision.KeyPreparer); !can {
+			t.Fatal("it has nothing to prepare")
+		}
+		// A size that is not offered fails as soon as a key is made.
+		r.options.Keys = provision.CertificateKeys(r.options.WireServer, &certs.TransportKeyOptions{Bits: 1})
+		if _, err := provision.Run(t.Context(), r.options); err != nil {
+			t.Error(err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "fingerprint-keys"))
+		r.options.Keys = provision.CertificateKeys(r.options.WireServer, &certs.TransportKeyOptions{Bits: 1})
+		if _, err := provision.Run(t.Context(), r.options); azprov.KindOf(err) != azprov.KindInternal || !strings.Contains(err.Error(), "2048") {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// slowNetwork takes its time to come up, and tells when it did.
+type slowNetwork struct {
+	events *[]string
+	err    error
+	up     time.Duration
+}
+
+func (n slowNetwork) Up(ctx context.Context) error {
+	select {
+	case <-time.After(n.up):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	*n.events = append(*n.events, "up")
+	return n.err
+}
+
+func (n slowNetwork) Down(context.Context) error { *n.events = append(*n.events, "down"); return nil }
+
+type preparing struct {
+	provision.KeyResolver
+	events *[]string
+}
+
+func (p preparing) PrepareKeys() { *p.events = append(*p.events, "prepare") }
+
+// TestKeysArePreparedBeforeTheNetworkIsUp: what takes a while is done while the network
+// is waited for.
+func TestKeysArePreparedBeforeTheNetworkIsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "fingerprint-keys"))
+		var events []string
+		r.options.Network = slowNetwork{&events, nil, 10 * time.Second}
+		r.options.Keys = preparing{provision.CertificateKeys(r.options.WireServer, nil), &events}
+		result, err := provision.Run(t.Context(), r.options)
+		if err != nil || !slices.Equal(events, []string{"prepare", "up", "down"}) {
+			t.Errorf("%v, %q, steps %q", err, events, steps(result))
+		}
+	})
+}
+
+// A medium that cannot be read is reported over the network, which must be up by then.
+func TestNetworkIsUpForTheReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "bad-ovf"))
+		var events []string
+		r.options.Network = slowNetwork{&events, nil, 10 * time.Second}
+		start := time.Now()
+		result, err := provision.Run(t.Context(), r.options)
+		if took := time.Since(start); err == nil || result.Report.State != provision.ReportFailed || took != 10*time.Second || !slices.Equal(events, []string{"up", "down"}) {
+			t.Errorf("%v after %v, %+v, %q", err, took, result.Report, events)
+		}
+	})
+}
+
+func TestNetworkThatFails(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, lookup(t, "linux-vm"))
+			if late {
+				medium, _ := r.fabric.Medium()
+				r.options.Medium = lateMedium{fsys: medium, after: time.Hour}
+			}
+			var events []string
+			failure := &azprov.Error{Op: "test", Kind: azprov.KindNetwork, Message: "no lease"}
+			r.options.Network = slowNetwork{&events, failure, 10 * time.Second}
+			start := time.Now()
+			_, err := provision.Run(t.Context(), r.options)
+			if took := time.Since(start); !errors.Is(err, azprov.ErrNetwork) || took > time.Minute || instanceReads(r.fabric) != 0 || !slices.Equal(events, []string{"up", "down"}) {
+				t.Errorf("late %t: %v after %v, %d reads, %q", late, err, took, instanceReads(r.fabric), events)
+			}
+			time.Sleep(time.Hour) // what was left behind ends
+		})
+	}
+}
+
+func TestNetworkIsNotWaitedForBeyondTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "linux-vm"))
+		var events []string
+		r.options.Network = slowNetwork{&events, nil, time.Hour}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := provision.Run(ctx, r.options)
+		if took := time.Since(start); !errors.Is(err, azprov.ErrTimeout) || took > 21*time.Second || !slices.Equal(events, []string{"down"}) {
+			t.Errorf("%v after %v, %q", err, took, events)
+		}
+	})
+}
+
+// p224Certificate is about a key on a curve that OpenSSH does not know.
+const p224Certificate = `-----BEGIN CERTIFICATE-----
+MIIBejCCASigAwIBAgIUZ7J4QQ3KlEkWL/X2TjMqQaytIUowCgYIKoZIzj0EAwIw
+GzEZMBcGA1UEAwwQb2RkQGV4YW1wbGUudGVzdDAgFw0yNjExMjMxODMzNDhaGA8y
+MTI2MTAzMDE4MzM0OFowGzEZMBcGA1UEAwwQb2RkQGV4YW1wbGUudGVzdDBOMBAG
+ByqGSM49AgEGBSuBBAAhAzoABI/mTnqt3Ki0S7ffigQahREnMK8gEIS9AhaaKYje
+zryr6TDM2UDfp04i7AvPy0tKqH9KZXPm4YSSo1MwUTAdBgNVHQ4EFgQUoyjRxkNv
+RPSIIQ6JeKoTFAP/N4QwHwYDVR0jBBgwFoAUoyjRxkNvRPSIIQ6JeKoTFAP/N4Qw
+DwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNAADA9Ah0AlwKWOf8MpkclGPLc
+gVyg+x70x4WDlZUqane5vgIccpGuJ1VTLY2Js1j7Jy2d6X+rreyLiFjdUhrjhg==
+-----END CERTIFICATE-----
+`
