@@ -132,6 +132,7 @@ func TestNotFound(t *testing.T) {
 		{"imds", "instance", "--dmi", elsewhere},
 		{"imds", "versions", "--dmi", elsewhere, "--wireserver", "http://127.0.0.1:1"},
 		{"goalstate", "show", "--dmi", elsewhere},
+		{"certs", "get", "--dmi", elsewhere},
 		{"report", "ready", "--dmi", elsewhere},
 		{"ovf", "show", "/nonexistent"},
 		{"ovf", "show", elsewhere},

@@ -225,6 +225,7 @@ func TestUnreachable(t *testing.T) {
 		{"imds", "versions"},
 		{"imds", "get", "instance"},
 		{"goalstate", "show"},
+		{"certs", "get"},
 		{"report", "ready"},
 		{"report", "failure", "--reason", "adrift"},
 		{"report", "in-progress"},
