@@ -1,38 +1,28 @@
 package certs
 
 import (
-	"bytes"
 	"crypto"
 	"errors"
-	"os"
-	"os/exec"
 	"testing"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/cms"
+	"github.com/azprov/azprov/internal/programtest"
 )
 
-// TestFIPSOnly runs TestInFIPSOnlyMode in a process of that mode, which is chosen at its
-// start.
+// SHA-1 panics in that mode: what needs it must not be called. The mode is set for a whole
+// program, so that this test runs itself.
 func TestFIPSOnly(t *testing.T) {
 	t.Parallel()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
+	if cms.FIPSOnly() {
+		checkFIPSOnly(t)
+		return
 	}
-	command := exec.CommandContext(t.Context(), self, "-test.run=^TestInFIPSOnlyMode$", "-test.v")
-	command.Dir, command.Env = t.TempDir(), append(os.Environ(), "GODEBUG=fips140=only")
-	out, err := command.CombinedOutput()
-	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestInFIPSOnlyMode")) {
-		t.Errorf("%v\n%s", err, out)
-	}
+	programtest.Rerun(t, ".", "GODEBUG=fips140=only")
 }
 
-// SHA-1 panics in that mode: what needs it must not be called.
-func TestInFIPSOnlyMode(t *testing.T) {
-	if !cms.FIPSOnly() {
-		t.Skip("TestFIPSOnly runs it")
-	}
+func checkFIPSOnly(t *testing.T) {
+	t.Helper()
 	_, err := Decode(bundleData(), transport())
 	isFIPSError(t, err, "certs.Decode")
 	_, err = transport().Open(bundleData())

@@ -1,24 +1,21 @@
 package pfx
 
 import (
-	"bytes"
 	"crypto"
 	"errors"
-	"os"
-	"os/exec"
 	"testing"
 
 	"github.com/azprov/azprov/internal/cms"
 	"github.com/azprov/azprov/internal/programtest"
 )
 
-// TestFIPSOnly runs TestInFIPSOnlyMode in a process of that mode, which is chosen at its
-// start. What that mode cannot make is handed over in files.
+// The mode is set for a whole program, so that this test runs itself. What the mode
+// cannot make is handed over in files.
 func TestFIPSOnly(t *testing.T) {
 	t.Parallel()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
+	if cms.FIPSOnly() {
+		checkFIPSOnly(t)
+		return
 	}
 	dir := t.TempDir()
 	i := edIdentity()
@@ -26,18 +23,11 @@ func TestFIPSOnly(t *testing.T) {
 	programtest.Write(t, dir, "mixed.pfx", plainFile(shroudedBag(pbe3DES(t, bmpEmpty, 1, i.pkcs8)), certBag(i)))
 	programtest.Write(t, dir, "sha1.pfx", plainFile(shroudedBag(pbes2{prfOID: oidSHA1, prf: crypto.SHA1}.seal(t, i.pkcs8))))
 	programtest.Write(t, dir, "des.pfx", plainFile(shroudedBag(pbes2{cipher: cms.DESEDE3CBC, salt: make([]byte, 16)}.seal(t, i.pkcs8))))
-	command := exec.CommandContext(t.Context(), self, "-test.run=^TestInFIPSOnlyMode$", "-test.v")
-	command.Dir, command.Env = dir, append(os.Environ(), "GODEBUG=fips140=only")
-	out, err := command.CombinedOutput()
-	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestInFIPSOnlyMode")) {
-		t.Errorf("%v\n%s", err, out)
-	}
+	programtest.Rerun(t, dir, "GODEBUG=fips140=only")
 }
 
-func TestInFIPSOnlyMode(t *testing.T) {
-	if !cms.FIPSOnly() {
-		t.Skip("TestFIPSOnly runs it")
-	}
+func checkFIPSOnly(t *testing.T) {
+	t.Helper()
 	i := edIdentity()
 	for name := range map[string]bool{"azure.pfx": true, "sha1.pfx": true, "des.pfx": true} {
 		isError(t, programtest.Read(t, ".", name), cms.ErrFIPS)

@@ -61,3 +61,19 @@ func Read(t *testing.T, dir, name string) []byte {
 	}
 	return b
 }
+
+// Rerun runs the test t once more, in a process of its own with more of an environment,
+// in dir. Without success there, t fails.
+func Rerun(t *testing.T, dir string, env ...string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), self, "-test.run=^"+t.Name()+"$", "-test.v") //nolint:gosec // This very program.
+	command.Dir, command.Env = dir, append(os.Environ(), env...)                             //nolint:forbidigo // The test has its own.
+	out, err := command.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
