@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/goalstate"
 	"github.com/azprov/azprov/internal/ber"
 	"github.com/azprov/azprov/internal/cms"
 	"github.com/azprov/azprov/internal/pfx"
@@ -61,6 +62,21 @@ func Thumbprint(der []byte) string {
 	}
 	sum := sha1.Sum(der) //nolint:gosec // See the import.
 	return strings.ToUpper(hex.EncodeToString(sum[:]))
+}
+
+// DecodeFile opens a CertificateFile, the wire server's document. One in a format that is
+// not known is passed over with a warning, as WALinuxAgent passes it over.
+//
+// Errors are those of [Decode], and Malformed for a document that is none.
+func DecodeFile(document []byte, key *TransportKey) (Bundle, error) {
+	file, err := goalstate.ParseCertificateFile(document)
+	switch {
+	case err != nil:
+		return Bundle{}, err
+	case !file.HasPkcs7Blob():
+		return Bundle{Warnings: []string{"the format " + azprov.OneLine(file.Format) + " is not known: passed over"}}, nil
+	}
+	return Decode(file.Data, key)
 }
 
 // Decode opens the Data of a certificate file with the key that the request for it

@@ -68,6 +68,14 @@ func TestNoKey(t *testing.T) {
 	}
 }
 
+func TestNoKeyHasNoCertificate(t *testing.T) {
+	t.Parallel()
+	var none *TransportKey
+	if none.Certificate() != nil || none.HeaderValue() != "" || none.String() != "certs.TransportKey()" {
+		t.Error("a nil key has a certificate")
+	}
+}
+
 func TestPossibleCipherValues(t *testing.T) {
 	t.Parallel()
 	want := []Cipher{"AES128_CBC", "DES_EDE3_CBC"}

@@ -5,8 +5,8 @@ import (
 	"crypto/elliptic"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/azprov/azprov"
@@ -61,9 +61,9 @@ func TestParseTransportKeyRefuses(t *testing.T) {
 	}{
 		"nothing":                     {nil, nil, azprov.KindMalformed, "no RSA private key in PKCS #8 or PKCS #1"},
 		"text":                        {[]byte("no key today"), nil, azprov.KindMalformed, "no RSA private key in PKCS #8 or PKCS #1"},
-		"a certificate for a key":     {transportCertPEM, transportCertPEM, azprov.KindMalformed, "no RSA private key in PKCS #8 or PKCS #1"},
+		"a certificate for a key":     {transportCertPEM, transportCertPEM, azprov.KindMalformed, "no RSA private key: there is PEM, but none of it is a PRIVATE KEY"},
 		"a key that is cut":           {blocks(transportKeyPEM)[0][:400], nil, azprov.KindMalformed, "no RSA private key in PKCS #8 or PKCS #1"},
-		"an encrypted key":            {asPEM("ENCRYPTED PRIVATE KEY", []byte{0x30, 0}), nil, azprov.KindMalformed, "no RSA private key in PKCS #8 or PKCS #1"},
+		"an encrypted key":            {asPEM("ENCRYPTED PRIVATE KEY", []byte{0x30, 0}), nil, azprov.KindMalformed, "no RSA private key: it is encrypted: take its passphrase off first"},
 		"an EC key":                   {asPEM("PRIVATE KEY", ec.pkcs8), asPEM("CERTIFICATE", ec.der), azprov.KindMalformed, "no RSA private key in PKCS #8 or PKCS #1"},
 		"a key for a certificate":     {transportKeyPEM, transportKeyPEM, azprov.KindMalformed, "no X.509 certificate"},
 		"text for a certificate":      {transportKeyPEM, []byte("no certificate today"), azprov.KindMalformed, "no X.509 certificate"},
@@ -71,10 +71,12 @@ func TestParseTransportKeyRefuses(t *testing.T) {
 		"another key's certificate":   {transportKeyPEM, leafCertPEM, azprov.KindMalformed, "the certificate is another key's"},
 		"an EC certificate":           {transportKeyPEM, ec.der, azprov.KindMalformed, "the certificate is another key's"},
 		"a key that is too large":     {make([]byte, maxKeyFile+1), nil, azprov.KindTooLarge, "a key or certificate of over 16 KiB"},
+		"a key of 20 KiB":             {make([]byte, 20<<10), nil, azprov.KindTooLarge, "a key or certificate of over 16 KiB"},
+		"an old encrypted key":        {[]byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMAA=\n-----END RSA PRIVATE KEY-----\n"), nil, azprov.KindMalformed, "it is encrypted"},
 		"a certificate too large":     {transportKeyPEM, make([]byte, maxKeyFile+1), azprov.KindTooLarge, "a key or certificate of over 16 KiB"},
 		"text of just the allowed":    {bytes.Repeat([]byte("-----BEGIN "), maxKeyFile/11), nil, azprov.KindMalformed, "no RSA private key in PKCS #8 or PKCS #1"},
 		"zeros of just the allowed":   {make([]byte, maxKeyFile), nil, azprov.KindMalformed, "no RSA private key in PKCS #8 or PKCS #1"},
-		"a public key for the secret": {asPEM("PUBLIC KEY", []byte{0x30, 0}), nil, azprov.KindMalformed, "no RSA private key in PKCS #8 or PKCS #1"},
+		"a public key for the secret": {asPEM("PUBLIC KEY", []byte{0x30, 0}), nil, azprov.KindMalformed, "no RSA private key: there is PEM"},
 	} {
 		t.Run(behaviour, func(t *testing.T) {
 			t.Parallel()
@@ -83,9 +85,8 @@ func TestParseTransportKeyRefuses(t *testing.T) {
 				t.Error("a key beside an error")
 			}
 			isError(t, err, "certs.ParseTransportKey", row.kind)
-			var e *azprov.Error
-			if errors.As(err, &e) && e.Message != row.message {
-				t.Errorf("%q, want %q", e.Message, row.message)
+			if err != nil && !strings.Contains(err.Error(), row.message) {
+				t.Errorf("%q, want %q", err, row.message)
 			}
 		})
 	}

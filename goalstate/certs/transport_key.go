@@ -10,7 +10,9 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/azprov/azprov"
@@ -159,14 +161,21 @@ func ParseTransportKey(key, certificate []byte) (*TransportKey, error) {
 	if len(key) > maxKeyFile || len(certificate) > maxKeyFile {
 		return nil, &azprov.Error{Op: op, Kind: azprov.KindTooLarge, Message: "a key or certificate of over 16 KiB"}
 	}
-	private, err := parseRSAKey(fromPEM(key, "PRIVATE KEY"))
+	der, err := fromPEM(key, "PRIVATE KEY")
+	if err != nil {
+		return nil, malformed("no RSA private key", err)
+	}
+	private, err := parseRSAKey(der)
 	if err != nil {
 		return nil, malformed("no RSA private key in PKCS #8 or PKCS #1", err)
 	}
 	if len(certificate) == 0 {
 		return newTransportKey(private, nil), nil
 	}
-	parsed, err := x509.ParseCertificate(fromPEM(certificate, "CERTIFICATE"))
+	if der, err = fromPEM(certificate, "CERTIFICATE"); err != nil {
+		return nil, malformed("no X.509 certificate", err)
+	}
+	parsed, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, malformed("no X.509 certificate", err)
 	}
@@ -180,17 +189,22 @@ func ParseTransportKey(key, certificate []byte) (*TransportKey, error) {
 // takes seconds for one that fills 64 KiB.
 const maxKeyFile = 16 << 10
 
-// fromPEM returns the first block whose type ends so, or b itself if there is none.
-func fromPEM(b []byte, suffix string) []byte {
-	for rest := b; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return b
-		}
-		if bytes.HasSuffix([]byte(block.Type), []byte(suffix)) {
-			return block.Bytes
+// fromPEM returns the first block whose type ends so, or b itself if it has no PEM.
+func fromPEM(b []byte, suffix string) ([]byte, error) {
+	block, rest := pem.Decode(b)
+	if block == nil {
+		return b, nil
+	}
+	for ; block != nil; block, rest = pem.Decode(rest) {
+		switch {
+		case !strings.HasSuffix(block.Type, suffix):
+		case strings.HasPrefix(block.Type, "ENCRYPTED") || block.Headers["DEK-Info"] != "":
+			return nil, errors.New("it is encrypted: take its passphrase off first")
+		default:
+			return block.Bytes, nil
 		}
 	}
+	return nil, errors.New("there is PEM, but none of it is a " + suffix)
 }
 
 func parseRSAKey(der []byte) (*rsa.PrivateKey, error) {
@@ -210,7 +224,7 @@ func parseRSAKey(der []byte) (*rsa.PrivateKey, error) {
 
 // Certificate returns the certificate in DER, nil if only the key is known.
 func (k *TransportKey) Certificate() []byte {
-	if k.certificate == nil {
+	if k == nil || k.certificate == nil {
 		return nil
 	}
 	return bytes.Clone(k.certificate.Raw)

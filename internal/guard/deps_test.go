@@ -115,7 +115,7 @@ var layout = []layoutRow{
 		patterns: []string{modulePath + "/goalstate/..."},
 		reason:   "who reads a goal state need not link the certificates' cryptography",
 	}}}},
-	{"goalstate/certs", [][]ban{everywhere, parser, {noEtree}}},
+	{"goalstate/certs", [][]ban{everywhere, parser}},
 	{"imds", [][]ban{everywhere, {noEtree, noWireServer, upward, noEmulator}}},
 	{"wireserver", [][]ban{everywhere, {noIMDS, upward, noEmulator}}},
 	{"provision", [][]ban{everywhere, {noEmulator}}},

@@ -27,7 +27,7 @@ var sizes = []sizeRow{
 	{name: "certs", dir: "goalstate/certs", measured: 3_883_170},
 	{name: "imds", dir: "imds", measured: 7_274_658},
 	{name: "wireserver", dir: "wireserver", measured: 7_401_634},
-	{name: "provision", dir: "provision", measured: 7_663_778},
+	{name: "provision", dir: "provision", measured: 8_106_146},
 	{name: "emulator", dir: "emulator", measured: 6_639_778},
 }
 

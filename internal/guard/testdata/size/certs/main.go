@@ -1,6 +1,5 @@
 // The minimal importer of package certs: a program that makes a transport key, and opens
-// the certificates of a file with it. It reads that file with package goalstate, as all
-// importers will, so that the difference to that package's figure is the price.
+// the certificates of a file with it.
 package main
 
 import (
@@ -8,7 +7,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/azprov/azprov/goalstate"
 	"github.com/azprov/azprov/goalstate/certs"
 )
 
@@ -18,17 +16,12 @@ func main() {
 		fmt.Println(err)
 		return
 	}
-	file, err := goalstate.ParseCertificateFile(b)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
 	key, err := certs.GenerateTransportKey(context.Background(), nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	bundle, err := certs.Decode(file.Data, key)
+	bundle, err := certs.DecodeFile(b, key)
 	for _, c := range bundle.Certificates {
 		fmt.Println(c.Thumbprint, c.SSHKey)
 	}
