@@ -27,7 +27,8 @@ type GetCertificatesOptions struct {
 // GetCertificatesResponse is the answer to [Client.GetCertificates].
 type GetCertificatesResponse struct {
 	certs.Bundle
-	// Cipher is the one that the platform took, empty if the VM has no certificates.
+	// Cipher is the one that was asked for with success, empty if the VM has no
+	// certificates.
 	Cipher certs.Cipher
 }
 
@@ -46,7 +47,8 @@ type GetCertificatesResponse struct {
 //
 // Errors, that of the last cipher: Malformed (refused, or it does not decrypt),
 // Protected (it is for another key, or in an algorithm that is not known or not allowed),
-// Internal (options that cannot be used), Stale, and those of GetGoalState.
+// Internal (options that cannot be used; 505 and the like), Stale, and those of
+// GetGoalState.
 func (c *Client) GetCertificates(ctx context.Context, key *certs.TransportKey, options *GetCertificatesOptions) (resp GetCertificatesResponse, err error) {
 	if options == nil {
 		options = &GetCertificatesOptions{}
@@ -74,12 +76,12 @@ func (c *Client) GetCertificates(ctx context.Context, key *certs.TransportKey, o
 	if err != nil {
 		return GetCertificatesResponse{}, err
 	}
-	return c.certificates(ctx, op, gs, key, ciphers)
+	return c.certificates(ctx, op, &gs, key, ciphers)
 }
 
 // certificates asks in one cipher after the other, until one works, all are refused, or
-// time is up.
-func (c *Client) certificates(ctx context.Context, op *transport.Operation, gs goalstate.GoalState, key *certs.TransportKey, ciphers []certs.Cipher) (GetCertificatesResponse, error) {
+// time is up. gs becomes the newest goal state that was read.
+func (c *Client) certificates(ctx context.Context, op *transport.Operation, gs *goalstate.GoalState, key *certs.TransportKey, ciphers []certs.Cipher) (GetCertificatesResponse, error) {
 	var last error
 	for pause := refetchPause; ; pause = min(2*pause, maxRefetchPause) {
 		var unwell []certs.Cipher
@@ -112,19 +114,24 @@ func concernsCipher(err error) bool {
 	}
 }
 
-func (c *Client) certificatesIn(ctx context.Context, op *transport.Operation, gs goalstate.GoalState, key *certs.TransportKey, cipher certs.Cipher) (resp GetCertificatesResponse, err error) {
+func (c *Client) certificatesIn(ctx context.Context, op *transport.Operation, gs *goalstate.GoalState, key *certs.TransportKey, cipher certs.Cipher) (resp GetCertificatesResponse, err error) {
 	header := http.Header{}
 	header.Set(goalstate.HeaderGuestAgentCertificate, key.HeaderValue())
 	header.Set(goalstate.HeaderCipherName, string(cipher))
-	err = c.read(ctx, op, &gs, config{
-		name:     "Certificates",
-		url:      func(gs goalstate.GoalState) string { return gs.CertificatesURL },
+	err = c.read(ctx, op, gs, config{
+		name: "Certificates",
+		url: func(read goalstate.GoalState) string {
+			*gs = read
+			return read.CertificatesURL
+		},
 		profile:  retry.Certificates(),
 		header:   header,
 		optional: true,
 		parse: func(b []byte) error {
-			parsed, err := openCertificates(b, key, cipher)
-			resp = parsed
+			bundle, err := certs.DecodeFile(b, key)
+			if resp.Bundle = bundle; len(bundle.Certificates) > 0 {
+				resp.Cipher = cipher
+			}
 			return err
 		},
 	})
@@ -132,21 +139,4 @@ func (c *Client) certificatesIn(ctx context.Context, op *transport.Operation, gs
 		return GetCertificatesResponse{}, err
 	}
 	return resp, nil
-}
-
-// openCertificates opens a certificate file.
-func openCertificates(b []byte, key *certs.TransportKey, cipher certs.Cipher) (resp GetCertificatesResponse, err error) {
-	file, err := goalstate.ParseCertificateFile(b)
-	if err != nil {
-		return resp, err
-	}
-	if !file.HasPkcs7Blob() {
-		resp.Warnings = []string{"the certificates' format " + azprov.OneLine(file.Format) + " is not known: they were passed over"}
-		return resp, nil
-	}
-	resp.Bundle, err = certs.Decode(file.Data, key)
-	if err == nil && len(file.Data) > 0 {
-		resp.Cipher = cipher
-	}
-	return resp, err
 }

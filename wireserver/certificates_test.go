@@ -3,6 +3,8 @@ package wireserver
 import (
 	"context"
 	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"slices"
@@ -90,11 +92,12 @@ func TestGetCertificates(t *testing.T) {
 	}{
 		{"at once", []answer{gs, good}, nil, "", []string{aes}, aes, 1, time.Millisecond, ""},
 		{"with the format named", []answer{gs, named}, nil, "", []string{aes}, aes, 1, time.Millisecond, ""},
-		{"a format that is not known is passed over", []answer{gs, unknown}, nil, "", []string{aes}, "", 0, time.Millisecond, "the certificates' format Pkcs12Plain is not known"},
+		{"a format that is not known is passed over", []answer{gs, unknown}, nil, "", []string{aes}, "", 0, time.Millisecond, "the format Pkcs12Plain is not known"},
 		{"no data, no certificates", []answer{gs, empty}, nil, "", []string{aes}, "", 0, time.Millisecond, ""},
 		{"no URL, no certificates", []answer{stateAnswer("c1", "1")}, nil, "", nil, "", 0, time.Millisecond, ""},
 		{"a refused cipher gives way at once", []answer{gs, refused, good}, nil, "", []string{aes, des}, des, 1, time.Millisecond, ""},
 		{"both refused", []answer{gs, refused, refused}, nil, azprov.KindMalformed, []string{aes, des}, "", 0, time.Millisecond, ""},
+		{"the hint is about the cipher", []answer{gs, refused}, &GetCertificatesOptions{Ciphers: []certs.Cipher{aes}}, azprov.KindMalformed, []string{aes}, "", 0, time.Millisecond, ""},
 		{"one cipher asked for", []answer{gs, refused}, &GetCertificatesOptions{Ciphers: []certs.Cipher{des}}, azprov.KindMalformed, []string{des}, "", 0, time.Millisecond, ""},
 		{"a cipher to come", []answer{gs, good}, &GetCertificatesOptions{Ciphers: []certs.Cipher{certs.CipherAES256CBC}}, "", []string{"AES256_CBC"}, certs.CipherAES256CBC, 1, time.Millisecond, ""},
 		{"for somebody else", []answer{gs, foreign}, nil, azprov.KindProtected, []string{aes, des}, "", 0, time.Millisecond, ""},
@@ -109,6 +112,8 @@ func TestGetCertificates(t *testing.T) {
 		{"nor a body that is too large", []answer{gs, {Body: strings.Repeat(" ", 2<<20)}}, nil, azprov.KindTooLarge, []string{aes}, "", 0, time.Millisecond, ""},
 		{"stale: the goal state is read again", []answer{gs, stale, gs, good}, nil, "", []string{aes, aes}, aes, 1, 2 * time.Second, ""},
 		{"stale for ever", []answer{gs, stale, gs, stale, gs, stale}, nil, azprov.KindStale, []string{aes, aes, aes}, "", 0, 3 * time.Second, ""},
+		{"stale, then refused: the other cipher goes on from the new goal state", []answer{gs, stale, gs, refused, good}, nil, "", []string{aes, aes, des}, des, 1, 2 * time.Second, ""},
+		{"505 for AES is its refusal, too", []answer{gs, {Status: 505}, good}, nil, "", []string{aes, des}, des, 1, time.Millisecond, ""},
 		{"gone, and the new goal state has none", []answer{gs, gone, stateAnswer("c1", "1")}, nil, "", []string{aes}, "", 0, 2 * time.Second, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -121,6 +126,9 @@ func TestGetCertificates(t *testing.T) {
 				}
 				if azprov.KindOf(err) != row.kind {
 					t.Fatalf("error %v, want kind %q", err, row.kind)
+				}
+				if row.name == "the hint is about the cipher" && !strings.Contains(err.Error(), "ask for another cipher") {
+					t.Errorf("error %v", err)
 				}
 				var e *azprov.Error
 				if errors.As(err, &e) && e.Op != "wireserver.Client.GetCertificates" {
@@ -166,12 +174,14 @@ func TestGetCertificatesWithAGoalState(t *testing.T) {
 
 func TestGetCertificatesRefuses(t *testing.T) {
 	ours, _ := transportKeys(t)
+	bare := bareKey(t)
 	for _, row := range []struct {
 		name    string
 		key     *certs.TransportKey
 		options *GetCertificatesOptions
 	}{
 		{"no key", nil, nil},
+		{"a key without a certificate", bare, nil},
 		{"a line break in a cipher", ours, &GetCertificatesOptions{Ciphers: []certs.Cipher{"AES\r\nX-Evil: 1"}}},
 		{"an empty cipher", ours, &GetCertificatesOptions{Ciphers: []certs.Cipher{certs.CipherAES128CBC, ""}}},
 	} {
@@ -183,6 +193,47 @@ func TestGetCertificatesRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// bareKey is a private key without its certificate.
+func bareKey(t *testing.T) *certs.TransportKey {
+	t.Helper()
+	private, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := certs.ParseTransportKey(x509.MarshalPKCS1PrivateKey(private), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// The pauses between the ciphers' turns grow, to an end.
+func TestTurnsOfCiphersArePaused(t *testing.T) {
+	ours, _ := transportKeys(t)
+	synctest.Test(t, func(t *testing.T) {
+		server, transport := scripttest.Start(t, stateWithCertificates("c1"), answer{Status: 500})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, _ = testClient(t, transport).GetCertificates(ctx, ours, &GetCertificatesOptions{Ciphers: []certs.Cipher{certs.CipherAES128CBC}})
+		var at []time.Duration
+		for i, r := range server.Requests()[1:] {
+			if i%2 == 0 { // each turn has two
+				at = append(at, r.At)
+			}
+		}
+		for i := 1; i < len(at); i++ {
+			// The second try of a turn comes after a second, give or take a fifth.
+			want := min(time.Second<<(i-1), 8*time.Second) + time.Second
+			if got := at[i] - at[i-1]; got < want-300*time.Millisecond || got > want+300*time.Millisecond {
+				t.Errorf("turn %d came after %v, want %v", i, got, want)
+			}
+		}
+		if len(at) < 7 {
+			t.Errorf("%d turns", len(at))
+		}
+	})
 }
 
 func TestGetCertificatesEndsWithItsContext(t *testing.T) {

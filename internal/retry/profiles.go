@@ -19,6 +19,7 @@ const (
 	hintBusy     = "another program on this VM may be using up its share of requests"
 	hintHost     = "the platform's service is not well; try again later"
 	hintRequest  = "the service does not take this request: check path, api-version and format (a leaf of IMDS needs text)"
+	hintCipher   = "the platform does not take this cipher, or cannot use the certificate: ask for another cipher"
 	hintMissing  = "check the path and the api-version"
 )
 
@@ -189,6 +190,7 @@ func Certificates() *Profile {
 		rule.Limit = perCipher
 		p.Statuses[status] = rule
 	}
+	p.Statuses[400] = Rule{Kind: azprov.KindMalformed, Hint: hintCipher}
 	damaged := p.Documents[azprov.KindMalformed]
 	damaged.Limit = perCipher
 	p.Documents[azprov.KindMalformed] = damaged
