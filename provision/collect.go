@@ -63,8 +63,7 @@ func (p *Provisioner) newTimeline() *timeline {
 	return &timeline{onStep: p.o.OnStep, logger: p.o.Logger}
 }
 
-// collect also returns the network if it was begun to bring it up. Where it fails later,
-// the network is still waited for: the failure is reported over it.
+// collect also returns the network, if it was begun to bring one up.
 func (p *Provisioner) collect(ctx context.Context, t *timeline) (*Machine, *networkUp, error) {
 	s := &sources{envFrom: SourceOVF}
 	if err := p.identify(ctx, t, s); err != nil {
@@ -80,7 +79,7 @@ func (p *Provisioner) collect(ctx context.Context, t *timeline) (*Machine, *netw
 			err = wait.Ended("provision.Collect", "", ctx.Err())
 		}
 		if err != nil {
-			_ = s.network.wait(ctx)
+			s.network.settle(ctx)
 			return nil, s.network, err
 		}
 	}
@@ -124,13 +123,17 @@ func (p *Provisioner) read(ctx context.Context, t *timeline, s *sources) error {
 	missed := make(chan struct{})
 	var once sync.Once
 	m := &mediumRead{done: make(chan struct{})}
+	mediumCtx, stop := context.WithCancel(ctx)
+	defer stop()
 	go func() {
 		defer close(m.done)
-		m.env, m.err = p.readMedium(ctx, t, func() { once.Do(func() { close(missed) }) })
+		m.env, m.err = p.readMedium(mediumCtx, t, func() { once.Do(func() { close(missed) }) })
 	}()
 	select {
 	case <-ctx.Done(): // a medium that does not listen must not hold up the end
 		return wait.Ended("provision.Collect", "", ctx.Err())
+	case <-s.network.failure():
+		return s.network.wait(ctx)
 	case <-m.done:
 		if m.err != nil {
 			return m.err
@@ -176,7 +179,7 @@ func (p *Provisioner) readBoth(ctx context.Context, t *timeline, s *sources, m *
 		return wait.Ended("provision.Collect", "", ctx.Err())
 	case <-m.done:
 	case <-early.done:
-		if p.definite(early.err) {
+		if s.network.hasFailed() || p.definite(early.err) {
 			return early.err
 		}
 	}
@@ -196,7 +199,7 @@ func (p *Provisioner) readBoth(ctx context.Context, t *timeline, s *sources, m *
 	}
 	<-early.done
 	s.inst, s.imdsSeen, s.notes = early.inst, early.imdsSeen, append(s.notes, early.notes...)
-	if errors.Is(early.err, azprov.ErrNoAnswer) && p.complete(s.env) {
+	if errors.Is(early.err, azprov.ErrNoAnswer) && !s.network.hasFailed() && p.complete(s.env) {
 		s.notes = append(s.notes, noteMediumAlone)
 		return nil
 	}
@@ -267,7 +270,7 @@ func (p *Provisioner) readIMDS(ctx context.Context, t *timeline, s *sources, alo
 	}
 	return t.step(ctx, StepIMDS, func(ctx context.Context) (string, error) {
 		resp, err := p.o.IMDS.GetInstance(ctx, &imds.GetInstanceOptions{
-			SilentAttempts: silentAttempts, SilentTime: silence(ctx), SilentWhile: alone,
+			SilentAttempts: silentAttempts, SilentTime: atMost(ctx, silentTime), SilentWhile: alone,
 		})
 		if err == nil {
 			s.inst, s.imdsSeen = &resp, true
@@ -281,13 +284,13 @@ func (p *Provisioner) readIMDS(ctx context.Context, t *timeline, s *sources, alo
 	})
 }
 
-// silence is how long IMDS may stay silent: less than usual if the caller's deadline is
-// near, for there must be time to apply and to report.
-func silence(ctx context.Context) time.Duration {
+// atMost is less than usual if the caller's deadline is near, for there must be time to
+// apply and to report.
+func atMost(ctx context.Context, usual time.Duration) time.Duration {
 	if deadline, has := ctx.Deadline(); has {
-		return min(silentTime, max(time.Until(deadline)/2, time.Second))
+		return min(usual, max(time.Until(deadline)/2, time.Second))
 	}
-	return silentTime
+	return usual
 }
 
 // complete reports whether a medium gives a user with a way to log in.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/goalstate/certs"
@@ -16,9 +17,20 @@ import (
 // CertificateKeys returns the KeyResolver that is used where Options names none: it
 // takes the keys from the VM's certificates, which the wire server hands out. The
 // transport key is made while the network is waited for, and only if the medium names a
-// key by its fingerprint. transport may be nil.
+// key by its fingerprint. A nil client is that of Options; transport may be nil, too.
 func CertificateKeys(client *wireserver.Client, transport *certs.TransportKeyOptions) KeyResolver {
 	return &certificateKeys{client: client, transport: transport}
+}
+
+// keysOrDefault fills in what the caller has left to Options.
+func keysOrDefault(keys KeyResolver, client *wireserver.Client) KeyResolver {
+	if keys == nil {
+		return CertificateKeys(client, nil)
+	}
+	if k, own := keys.(*certificateKeys); own && k.client == nil {
+		return CertificateKeys(client, k.transport)
+	}
+	return keys
 }
 
 type certificateKeys struct {
@@ -73,21 +85,30 @@ func (p *Provisioner) prepareKeys(env *ovf.Environment) {
 	}
 }
 
+// keysTime bounds the wait for keys where there is another way to log in.
+const keysTime = 2 * time.Minute
+
 // resolveKeys gets the keys that the medium names by fingerprint only. That there are
-// none to be had is a failure unless there is another way to log in.
+// none to be had is a failure unless there is another way to log in; then there must be
+// time left to apply and to report.
 func (p *Provisioner) resolveKeys(ctx context.Context, t *timeline, s *sources) error {
 	wanted := unresolved(s)
 	if len(wanted) == 0 {
 		return nil
 	}
 	return t.step(ctx, StepKeys, func(ctx context.Context) (string, error) {
-		resolved, err := p.o.Keys.ResolveKeys(ctx, wanted)
-		s.notes = append(s.notes, resolved.Warnings...)
-		if err != nil && ctx.Err() == nil && hasOtherLogin(s) {
-			s.notes = append(s.notes, "the SSH keys named by fingerprint cannot be had: "+err.Error())
-			return "none, but there is another way to log in", nil
+		other, resolving := hasOtherLogin(s), ctx
+		if other {
+			var stop context.CancelFunc
+			resolving, stop = context.WithTimeout(ctx, atMost(ctx, keysTime))
+			defer stop()
 		}
-		s.keys = resolved.Keys
+		resolved, err := p.o.Keys.ResolveKeys(resolving, wanted)
+		s.keys, s.notes = resolved.Keys, append(s.notes, resolved.Warnings...)
+		if err != nil && ctx.Err() == nil && other {
+			s.notes = append(s.notes, "SSH keys named by fingerprint cannot be had: "+err.Error())
+			err = nil
+		}
 		return strconv.Itoa(len(s.keys)) + " of " + strconv.Itoa(len(wanted)) + " keys by fingerprint", err
 	})
 }

@@ -2,7 +2,6 @@ package provision_test
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +77,8 @@ func TestKeysByFingerprint(t *testing.T) {
 		{"not to be had, and no other way in", "no-imds", fingerprint, resolver{err: unwell}, azprov.KindTimeout, nil, "", 1, 1, ""},
 		{"not to be had, but a password", "no-imds", withPassword, resolver{err: unwell}, "", []string{}, provision.SourceNone, 1, 1, "the wire server sleeps"},
 		{"not to be had, but another key", "no-imds", withValue, resolver{err: unwell}, "", []string{someKey}, provision.SourceOVF, 1, 1, "the wire server sleeps"},
+		{"some of them, and an error", "no-imds", withPassword, resolver{keys: known, err: unwell}, "", []string{someKey}, provision.SourceCertificates, 1, 1, "the wire server sleeps"},
+		{"IMDS has a key and a certificate: the medium's count", "fingerprint-keys", fingerprint, resolver{keys: known}, "", []string{someKey}, provision.SourceCertificates, 1, 1, ""},
 		{"IMDS has keys: made ready, and not asked", "linux-vm", fingerprint, resolver{err: unwell}, "", nil, provision.SourceIMDS, 1, 0, ""},
 		{"no fingerprint, nothing to do", "custom-data", func(*ovf.Environment) {}, resolver{err: unwell}, "", nil, provision.SourceIMDS, 0, 0, ""},
 	} {
@@ -104,6 +105,90 @@ func TestKeysByFingerprint(t *testing.T) {
 			})
 		})
 	}
+}
+
+// partlyUsable is a VM whose IMDS has one key as a line and one as a certificate.
+func partlyUsable(t *testing.T) emulator.Scenario {
+	t.Helper()
+	s := lookup(t, "fingerprint-keys")
+	s.VM.SSHKeys[0].KeyData = someKey
+	return s
+}
+
+// The usable key of IMDS is another way to log in.
+func TestKeysThatAreNotToBeHadBesideOneOfIMDS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, partlyUsable(t))
+		keys := &resolver{err: azprov.ErrTimeout}
+		r.options.Keys = keys
+		result, err := provision.Run(t.Context(), r.options)
+		if err != nil || keys.asked != 1 || !slices.Equal(result.Machine.User.SSHKeys, []string{someKey}) || result.Machine.Sources[provision.FieldSSHKeys] != provision.SourceIMDS {
+			t.Errorf("%v, %+v", err, result.Machine)
+		}
+	})
+}
+
+// TestKeysLeaveTimeForTheRest: where there is another way to log in, a wire server that
+// does not hand out the keys must not cost the report.
+func TestKeysLeaveTimeForTheRest(t *testing.T) {
+	for _, row := range []struct {
+		deadline, under time.Duration
+	}{{0, 2*time.Minute + time.Second}, {4 * time.Minute, 2*time.Minute + time.Second}, {time.Minute, 31 * time.Second}} {
+		t.Run(row.deadline.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := lookup(t, "fingerprint-keys")
+				s.VM.Password = azprov.NewSecret([]byte("p"))
+				s.WireServer.Faults = []emulator.Fault{{Path: "comp=certificates", Status: 500, Always: true}}
+				r := newRig(t, s)
+				ctx := t.Context()
+				if row.deadline > 0 {
+					var stop context.CancelFunc
+					ctx, stop = context.WithTimeout(ctx, row.deadline)
+					defer stop()
+				}
+				start := time.Now()
+				result, err := provision.Run(ctx, r.options)
+				if took := time.Since(start); err != nil || result.Report.State != provision.ReportReady || took > row.under {
+					t.Errorf("%v after %v, %+v", err, took, result.Report)
+				}
+			})
+		})
+	}
+}
+
+// What the certificates' document says of itself reaches the Machine, and a fingerprint
+// that is not among them has one warning, its own.
+func TestWarningsOfTheCertificates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "fingerprint-keys"))
+		r.onMedium(t, func(e *ovf.Environment) {
+			e.PublicKeys = append(e.PublicKeys, ovf.PublicKey{Fingerprint: "00ff"})
+		})
+		result, err := provision.Run(t.Context(), r.options)
+		if err != nil || len(result.Machine.Warnings) != 1 || !strings.Contains(result.Machine.Warnings[0], "SSH key 3 was left out") {
+			t.Errorf("%v, %q", err, result.Machine.Warnings)
+		}
+		i := slices.IndexFunc(result.Timeline, func(s provision.Step) bool { return s.Name == provision.StepKeys })
+		if i < 0 || result.Timeline[i].Note != "2 of 3 keys by fingerprint" {
+			t.Errorf("steps %+v", result.Timeline)
+		}
+	})
+}
+
+// The size of the transport key may be chosen without a client of one's own.
+func TestCertificateKeysWithTheClientOfOptions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "fingerprint-keys"))
+		r.options.Keys = provision.CertificateKeys(nil, &certs.TransportKeyOptions{Bits: 3072})
+		if _, err := provision.Run(t.Context(), r.options); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range r.fabric.Journal() {
+			if header := e.Headers["X-Ms-Guest-Agent-Public-X509-Cert"]; header != "" && !strings.Contains(header, "(13") && !strings.Contains(header, "(14") {
+				t.Errorf("a certificate of %s, want the 1,400 or so of 3072 bits", header)
+			}
+		}
+	})
 }
 
 // A pool VM's owner may name keys that the pool's medium did not.
@@ -217,93 +302,24 @@ func TestNoTransportKeyWithoutNeed(t *testing.T) {
 	})
 }
 
-// slowNetwork takes its time to come up, and tells when it did.
-type slowNetwork struct {
-	events *[]string
-	err    error
-	up     time.Duration
-}
-
-func (n slowNetwork) Up(ctx context.Context) error {
-	select {
-	case <-time.After(n.up):
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	*n.events = append(*n.events, "up")
-	return n.err
-}
-
-func (n slowNetwork) Down(context.Context) error { *n.events = append(*n.events, "down"); return nil }
-
 type preparing struct {
 	provision.KeyResolver
-	events *[]string
+	events *events
 }
 
-func (p preparing) PrepareKeys() { *p.events = append(*p.events, "prepare") }
+func (p preparing) PrepareKeys() { p.events.add("prepare") }
 
 // TestKeysArePreparedBeforeTheNetworkIsUp: what takes a while is done while the network
 // is waited for.
 func TestKeysArePreparedBeforeTheNetworkIsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, lookup(t, "fingerprint-keys"))
-		var events []string
-		r.options.Network = slowNetwork{&events, nil, 10 * time.Second}
-		r.options.Keys = preparing{provision.CertificateKeys(r.options.WireServer, nil), &events}
+		var happened events
+		r.options.Network = slowNetwork{&happened, nil, 10 * time.Second}
+		r.options.Keys = preparing{provision.CertificateKeys(r.options.WireServer, nil), &happened}
 		result, err := provision.Run(t.Context(), r.options)
-		if err != nil || !slices.Equal(events, []string{"prepare", "up", "down"}) {
-			t.Errorf("%v, %q, steps %q", err, events, steps(result))
-		}
-	})
-}
-
-// A medium that cannot be read is reported over the network, which must be up by then.
-func TestNetworkIsUpForTheReport(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, lookup(t, "bad-ovf"))
-		var events []string
-		r.options.Network = slowNetwork{&events, nil, 10 * time.Second}
-		start := time.Now()
-		result, err := provision.Run(t.Context(), r.options)
-		if took := time.Since(start); err == nil || result.Report.State != provision.ReportFailed || took != 10*time.Second || !slices.Equal(events, []string{"up", "down"}) {
-			t.Errorf("%v after %v, %+v, %q", err, took, result.Report, events)
-		}
-	})
-}
-
-func TestNetworkThatFails(t *testing.T) {
-	for _, late := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			r := newRig(t, lookup(t, "linux-vm"))
-			if late {
-				medium, _ := r.fabric.Medium()
-				r.options.Medium = lateMedium{fsys: medium, after: time.Hour}
-			}
-			var events []string
-			failure := &azprov.Error{Op: "test", Kind: azprov.KindNetwork, Message: "no lease"}
-			r.options.Network = slowNetwork{&events, failure, 10 * time.Second}
-			start := time.Now()
-			_, err := provision.Run(t.Context(), r.options)
-			if took := time.Since(start); !errors.Is(err, azprov.ErrNetwork) || took > time.Minute || instanceReads(r.fabric) != 0 || !slices.Equal(events, []string{"up", "down"}) {
-				t.Errorf("late %t: %v after %v, %d reads, %q", late, err, took, instanceReads(r.fabric), events)
-			}
-			time.Sleep(time.Hour) // what was left behind ends
-		})
-	}
-}
-
-func TestNetworkIsNotWaitedForBeyondTheDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, lookup(t, "linux-vm"))
-		var events []string
-		r.options.Network = slowNetwork{&events, nil, time.Hour}
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		defer cancel()
-		start := time.Now()
-		_, err := provision.Run(ctx, r.options)
-		if took := time.Since(start); !errors.Is(err, azprov.ErrTimeout) || took > 21*time.Second || !slices.Equal(events, []string{"down"}) {
-			t.Errorf("%v after %v, %q", err, took, events)
+		if err != nil || !happened.are("prepare", "up", "down") {
+			t.Errorf("%v, %q, steps %q", err, happened.list, steps(result))
 		}
 	})
 }

@@ -151,9 +151,7 @@ func New(options *Options) (*Provisioner, error) {
 	if o.Medium == nil {
 		o.Medium = noMedium{}
 	}
-	if o.Keys == nil {
-		o.Keys = CertificateKeys(o.WireServer, nil)
-	}
+	o.Keys = keysOrDefault(o.Keys, o.WireServer)
 	if o.AgentName == "" {
 		o.AgentName = "azprov/" + azprov.Version
 	}
