@@ -26,6 +26,7 @@ import (
 	"github.com/azprov/azprov/emulator"
 	"github.com/azprov/azprov/goalstate"
 	"github.com/azprov/azprov/goalstate/certs"
+	"github.com/azprov/azprov/internal/pfx"
 	"github.com/azprov/azprov/internal/programtest"
 	"github.com/azprov/azprov/ovf"
 )
@@ -166,6 +167,102 @@ func TestCiphersOfTheScenario(t *testing.T) {
 	}
 }
 
+// TestEnvelopes: the key transport and the cipher that go with each name.
+func TestEnvelopes(t *testing.T) {
+	t.Parallel()
+	oid := func(last ...byte) []byte { return append([]byte{0x06, byte(len(last))}, last...) }
+	pkcs1 := oid(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1)
+	oaep := oid(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 7)
+	aes := func(last byte) []byte { return oid(0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, last) }
+	for cipher, row := range map[string]struct{ transport, content []byte }{
+		"AES128_CBC":   {oaep, aes(2)},
+		"AES256_CBC":   {oaep, aes(42)},
+		"DES_EDE3_CBC": {pkcs1, oid(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 3, 7)},
+	} {
+		s, err := emulator.LookupScenario("fingerprint-keys")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.WireServer.Ciphers = []string{cipher}
+		f, err := emulator.NewFabric(s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body := certificatesOf(t, f, certificateHeader(t), "x-ms-cipher-name: "+cipher)
+		file, err := goalstate.ParseCertificateFile([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if head := file.Data[:min(500, len(file.Data))]; !bytes.Contains(head, row.transport) || !bytes.Contains(head, row.content) {
+			t.Errorf("%s: % x", cipher, head)
+		}
+	}
+}
+
+// What is handed out beside one private key: ids that go with certificates, and a key
+// that has none.
+func TestPrivateKeysOfTheScenario(t *testing.T) {
+	t.Parallel()
+	s, err := emulator.LookupScenario("fingerprint-keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tenant := s.VM.Certificates[0]
+	open := func(certificates ...emulator.Certificate) pfx.Contents {
+		s.VM.SSHKeys, s.VM.Certificates = nil, certificates
+		f, err := emulator.NewFabric(s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body := certificatesOf(t, f, certificateHeader(t))
+		file, err := goalstate.ParseCertificateFile([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := guestKey(t).Open(file.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		contents, err := pfx.Decode(plain.Reveal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return contents
+	}
+	both := open(tenant, tenant)
+	for i, want := range [][]byte{{1, 0, 0, 0}, {2, 0, 0, 0}} {
+		if !bytes.Equal(both.Keys[i].LocalKeyID, want) || !bytes.Equal(both.Certificates[i].LocalKeyID, want) {
+			t.Errorf("ids % x and % x, want % x", both.Keys[i].LocalKeyID, both.Certificates[i].LocalKeyID, want)
+		}
+	}
+	if alone := open(emulator.Certificate{PrivateKey: tenant.PrivateKey}); len(alone.Keys) != 1 || len(alone.Certificates) != 0 {
+		t.Errorf("%d keys, %d certificates", len(alone.Keys), len(alone.Certificates))
+	}
+}
+
+// IMDS may have a key as a line that the medium names by fingerprint.
+func TestKeyDataBesideACertificate(t *testing.T) {
+	t.Parallel()
+	s, err := emulator.LookupScenario("fingerprint-keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.VM.SSHKeys[0].KeyData = "ssh-ed25519 AAAA line"
+	f, err := emulator.NewFabric(s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	medium, _ := f.Medium()
+	environment, err := ovf.ReadFS(medium)
+	if err != nil || environment.PublicKeys[0].Value != "" || environment.PublicKeys[0].Fingerprint == "" {
+		t.Errorf("%v, %+v", err, environment)
+	}
+	_, line, _ := ask(t, f.IMDS(), http.MethodGet, "/metadata/instance/compute/publicKeys/0/keyData?api-version=2021-02-01&format=text", "", "Metadata: true")
+	if line != "ssh-ed25519 AAAA line" {
+		t.Errorf("keyData %q", line)
+	}
+}
+
 // TestFingerprintKeys holds medium, IMDS and wire server against each other.
 func TestFingerprintKeys(t *testing.T) {
 	t.Parallel()
@@ -226,6 +323,12 @@ func TestCertificatesThatCannotBe(t *testing.T) {
 			s.VM.Certificates = []emulator.Certificate{{Certificate: "no certificate"}}
 		}, "vm.certificates[0].certificate"},
 		{"a private key", func(s *emulator.Scenario) { s.VM.Certificates = []emulator.Certificate{{PrivateKey: key}} }, "vm.certificates[0].privateKey"},
+		{"a key in place of a certificate", func(s *emulator.Scenario) {
+			s.VM.Certificates = []emulator.Certificate{{Certificate: "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n"}}
+		}, "vm.certificates[0].certificate"},
+		{"a private key of garbage", func(s *emulator.Scenario) {
+			s.VM.Certificates = []emulator.Certificate{{PrivateKey: azprov.NewSecret([]byte("-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n"))}}
+		}, "vm.certificates[0].privateKey"},
 		{"nothing at all", func(s *emulator.Scenario) { s.VM.Certificates = []emulator.Certificate{{}} }, "neither"},
 		{"a cipher", func(s *emulator.Scenario) { s.WireServer.Ciphers = []string{"AES128_CBC", "ROT13"} }, "wireServer.ciphers[1]"},
 	} {

@@ -8,13 +8,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
-	"unicode"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/azprov/azprov"
-	"github.com/azprov/azprov/goalstate"
 	"github.com/azprov/azprov/goalstate/certs"
 	"github.com/azprov/azprov/internal/atomicfile"
 	"github.com/azprov/azprov/wireserver"
@@ -25,7 +23,8 @@ const certsOutput = `
 For each certificate its thumbprint (SHA-1; what ovf-env.xml calls a fingerprint), whether
 its private key came with it, its subject, and the SSH key made of it. With --output json
 that is a list of objects with thumbprint, hasPrivateKey, subject, sshKey and warnings; an
-empty thumbprint is a private key that came without a certificate.
+empty thumbprint is a private key that came without a certificate. On failure it is one
+object with error.
 
 Private keys are never printed. --out DIR writes THUMBPRINT.crt and THUMBPRINT.prv, in PEM,
 readable by their owner only.`
@@ -38,7 +37,7 @@ func (a *app) certsCommand() *cobra.Command {
 
 func (a *app) certsGetCommand() *cobra.Command {
 	var name agentName
-	var out string
+	var out directory
 	cipher := choice{name: "CIPHER"}
 	for _, known := range append(certs.PossibleCipherValues(), certs.CipherAES256CBC) {
 		cipher.known = append(cipher.known, string(known))
@@ -48,25 +47,26 @@ func (a *app) certsGetCommand() *cobra.Command {
 		Long: "Makes a transport key, asks the wire server for this VM's certificates, and opens them." + certsOutput,
 		Example: `  azprov certs get
   azprov certs get --out ./certs
-  azprov certs get --output json | jq -r '.[].sshKey'`,
+  azprov certs get --output json | jq -r 'arrays[] | .sshKey | select(. != "")'`,
 		Args: noArguments, Annotations: map[string]string{annotationAction: "read the certificates"},
 		RunE: func(command *cobra.Command, _ []string) error {
 			bundle, err := a.getCertificates(command, name.value, certs.Cipher(cipher.value))
 			if err != nil {
 				return err
 			}
-			return a.showCertificates(bundle, out)
+			return a.showCertificates(bundle, out.value)
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&out, "out", "", "`DIR` to write certificates and private keys to")
+	flags.Var(&out, "out", "`DIR` to write certificates and private keys to")
 	flags.Var(&cipher, "cipher", "ask for this cipher alone (default AES128_CBC, then DES_EDE3_CBC)")
 	a.agentNameFlag(flags, &name)
 	return command
 }
 
 func (a *app) certsDecodeCommand() *cobra.Command {
-	var key, certificate, out string
+	var key, certificate string
+	var out directory
 	command := &cobra.Command{
 		Use: "decode --key FILE DOCUMENT", Short: "Open a document with certificates",
 		Long: `Opens a CertificateFile document of the wire server, or the CMS envelope that is in it (DER,
@@ -81,13 +81,13 @@ standard input.` + certsOutput,
 			if err != nil {
 				return err
 			}
-			return a.showCertificates(bundle, out)
+			return a.showCertificates(bundle, out.value)
 		},
 	}
 	flags := command.Flags()
 	flags.StringVar(&key, "key", "", "`FILE` with the transport key: RSA, PKCS #8 or PKCS #1")
 	flags.StringVar(&certificate, "cert", "", "`FILE` with the transport key's certificate; needed if the document is for several")
-	flags.StringVar(&out, "out", "", "`DIR` to write certificates and private keys to")
+	flags.Var(&out, "out", "`DIR` to write certificates and private keys to")
 	return command
 }
 
@@ -101,11 +101,16 @@ func (a *app) getCertificates(command *cobra.Command, agentName string, cipher c
 	if err != nil {
 		return certs.Bundle{}, err
 	}
-	key, err := certs.GenerateTransportKey(ctx, nil)
+	pending := certs.StartTransportKey(nil)
+	gs, err := client.GetGoalState(ctx, nil)
 	if err != nil {
 		return certs.Bundle{}, err
 	}
-	options := &wireserver.GetCertificatesOptions{}
+	key, err := pending.Wait(ctx)
+	if err != nil {
+		return certs.Bundle{}, err
+	}
+	options := &wireserver.GetCertificatesOptions{GoalState: &gs.GoalState}
 	if cipher != "" {
 		options.Ciphers = []certs.Cipher{cipher}
 	}
@@ -117,8 +122,12 @@ func (a *app) decodeCertificates(keyFile, certificateFile, document string) (cer
 	if keyFile == "" {
 		return certs.Bundle{}, usagef("it is the private key whose certificate was sent with the request", "--key FILE is missing")
 	}
+	paths := []string{keyFile, certificateFile, document}
+	if i := slices.Index(paths, "-"); i >= 0 && slices.Contains(paths[i+1:], "-") {
+		return certs.Bundle{}, usagef("", "only one of the files can be standard input")
+	}
 	var files [3][]byte
-	for i, path := range []string{keyFile, certificateFile, document} {
+	for i, path := range paths {
 		if path == "" {
 			continue
 		}
@@ -131,37 +140,44 @@ func (a *app) decodeCertificates(keyFile, certificateFile, document string) (cer
 	if err != nil {
 		return certs.Bundle{}, err
 	}
-	envelope, warning, err := envelopeOf(files[2])
-	if err != nil || warning != "" {
-		return certs.Bundle{Warnings: []string{warning}}, err
+	if bytes.HasPrefix(bytes.TrimSpace(utf8Text(files[2])), []byte("<")) {
+		return certs.DecodeFile(files[2], key)
+	}
+	envelope, err := envelopeOf(files[2])
+	if err != nil {
+		return certs.Bundle{}, err
 	}
 	return certs.Decode(envelope, key)
 }
 
-// envelopeOf finds the CMS envelope in a document. A warning says why there is none that
-// could be opened.
-func envelopeOf(document []byte) (envelope []byte, warning string, err error) {
-	text := bytes.TrimSpace(utf8Text(document))
-	if bytes.HasPrefix(text, []byte("<")) {
-		file, err := goalstate.ParseCertificateFile(document)
-		if err == nil && !file.HasPkcs7Blob() {
-			warning = "the format " + azprov.OneLine(file.Format) + " is not known"
+// envelopeOf unwraps a CMS envelope from PEM, S/MIME or base64. What is none of these is
+// taken for DER, which its parser will refuse if it is not.
+func envelopeOf(document []byte) ([]byte, error) {
+	wrong := func(message string) error {
+		return &azprov.Error{
+			Op: "certs decode", Kind: azprov.KindMalformed, Message: message,
+			Hint: "want a CertificateFile document, or the CMS envelope from one",
 		}
-		return file.Data, warning, err
 	}
 	if block, _ := pem.Decode(document); block != nil {
-		return block.Bytes, "", nil
+		if block.Type != "CMS" && block.Type != "PKCS7" {
+			return nil, wrong("the document is a " + azprov.OneLine(block.Type) + " in PEM")
+		}
+		return block.Bytes, nil
 	}
-	// S/MIME has header lines, which have a colon, as base64 never has.
-	for bytes.HasPrefix(text, []byte("MIME-")) || bytes.HasPrefix(text, []byte("Content-")) {
-		_, rest, _ := bytes.Cut(text, []byte("\n"))
-		text = bytes.TrimSpace(rest)
+	text := bytes.ReplaceAll(utf8Text(document), []byte("\r\n"), []byte("\n"))
+	// The head of S/MIME has colons, which base64 never has, and ends with a blank line.
+	if head, body, found := bytes.Cut(text, []byte("\n\n")); found && bytes.Contains(head, []byte(":")) {
+		text = body
 	}
-	compact := strings.Join(strings.FieldsFunc(string(text), unicode.IsSpace), "")
-	if decoded, err := base64.StdEncoding.DecodeString(compact); err == nil {
-		return decoded, "", nil
+	compact := bytes.Join(bytes.Fields(text), nil)
+	if len(compact) == 0 {
+		return nil, wrong("the document is empty")
 	}
-	return document, "", nil // DER, or what its parser will refuse
+	if decoded, err := base64.StdEncoding.DecodeString(string(compact)); err == nil {
+		return decoded, nil
+	}
+	return document, nil
 }
 
 // certificateDocument is a certificate in the JSON output.

@@ -77,7 +77,13 @@ func TestCertsGet(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, withCertificates(t))
 	dir := filepath.Join(t.TempDir(), "new", "certs")
-	got := cli(t, p.flags("certs", "get", "--out", dir, "--reveal")...).want(t, exitDone)
+	got := cli(t, p.flags("certs", "get", "--out", dir, "--reveal", "--agent-name", "dinghy")...).want(t, exitDone)
+	if entries := p.fabric.Journal(); entries[len(entries)-1].Headers["X-Ms-Agent-Name"] != "dinghy" {
+		t.Errorf("the agent is not named: %v", entries[len(entries)-1].Headers)
+	}
+	if info, err := os.Stat(dir); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory: %v, %v", info.Mode(), err)
+	}
 	contains(t, got.stdout, "CN=pilot@example.test", "ecdsa-sha2-nistp256 SHA256:", "private key  yes", "no certificate\n", "warning: a private key without a certificate")
 	contains(t, got.stderr, "6 files written to "+dir)
 	list := listed(t, cli(t, p.flags("certs", "get", "--output", "json")...).want(t, exitDone).stdout)
@@ -168,7 +174,9 @@ func TestCertsDecode(t *testing.T) {
 	certFile := writeFile(t, filepath.Join(dir, "cert.der"), string(certificate))
 	for name, document := range map[string]string{
 		"the document": string(document), "DER": string(file.Data), "base64": encoded, "S/MIME": mime,
-		"PEM": string(pem.EncodeToMemory(&pem.Block{Type: "CMS", Bytes: file.Data})),
+		"the document with a mark and CR LF": "\ufeff" + strings.ReplaceAll(string(document), "\n", "\r\n"),
+		"S/MIME with folded heads":           "Subject: x\r\n\ty\r\n\r\n" + encoded + "\r\n",
+		"PEM":                                string(pem.EncodeToMemory(&pem.Block{Type: "CMS", Bytes: file.Data})),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -188,9 +196,10 @@ func TestCertsDecode(t *testing.T) {
 	t.Run("an unknown format", func(t *testing.T) {
 		t.Parallel()
 		odd := string(goalstate.CertificateFile{Format: "Odd", Data: []byte("x")}.Encode())
-		contains(t, cliWith(t.Context(), odd, "certs", "decode", "--key", keyFile, "-").want(t, exitDone).stderr, "warning: the format Odd is not known")
+		contains(t, cliWith(t.Context(), odd, "certs", "decode", "--key", keyFile, "-").want(t, exitDone).stderr, "warning: the format Odd is not known: passed over\n")
 	})
 	other := writeFile(t, filepath.Join(dir, "other"), "no key")
+	otherCert := writeFile(t, filepath.Join(dir, "other.crt"), p.fabric.VM().SSHKeys[0].Certificate)
 	for _, row := range []struct {
 		name     string
 		args     []string
@@ -205,6 +214,12 @@ func TestCertsDecode(t *testing.T) {
 		{"a document that is none", []string{"--key", keyFile, "-"}, "no document", exitFailed, "not a sound CMS envelope"},
 		{"another document", []string{"--key", keyFile, "-"}, hostingEnvironment, exitFailed, "goalstate.ParseCertificateFile"},
 		{"a cut document", []string{"--key", keyFile, "-"}, string(file.Data[:100]), exitFailed, "truncated"},
+		{"an empty document", []string{"--key", keyFile, "-"}, " \n", exitFailed, "the document is empty"},
+		{"the head of S/MIME alone", []string{"--key", keyFile, "-"}, "MIME-Version: 1.0\n\n", exitFailed, "the document is empty"},
+		{"a key in place of the document", []string{"--key", keyFile, "-"}, string(keyPEM), exitFailed, "the document is a PRIVATE KEY in PEM"},
+		{"another key's certificate", []string{"--key", keyFile, "--cert", otherCert, "-"}, encoded, exitFailed, "the certificate is another key's"},
+		{"standard input twice", []string{"--key", "-", "-"}, encoded, exitUsage, "only one of the files can be standard input"},
+		{"--out for --output", []string{"--key", keyFile, "--out", "json", "-"}, encoded, exitUsage, "--output json is the form of the result"},
 		{"a place that cannot be written", []string{"--key", keyFile, "--out", keyFile, "-"}, encoded, exitFailed, "cannot"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

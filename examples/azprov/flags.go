@@ -73,6 +73,24 @@ func (n *scenarioName) Set(s string) error {
 	return nil
 }
 
+// directory is a flag for a place to write to.
+type directory struct{ value string }
+
+func (d *directory) String() string { return d.value }
+func (d *directory) Type() string   { return "DIR" }
+
+// Set refuses the values of --output, which is easily taken for --out.
+func (d *directory) Set(s string) error {
+	switch s {
+	case "":
+		return usagef("", "want a directory")
+	case outputText, outputJSON:
+		return usagef("", "want a directory; --output %s is the form of the result, ./%s a directory", s, s)
+	}
+	d.value = s
+	return nil
+}
+
 // address is a flag for an address to listen on.
 type address struct{ value string }
 
