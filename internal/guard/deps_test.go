@@ -99,6 +99,7 @@ var layout = []layoutRow{
 	{"internal/ber", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/boundtest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition, noEtree}}}, // for tests
 	{"internal/cms", [][]ban{everywhere, parser, {noEtree}}},
+	{"internal/discfs", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/guard", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/memnet", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/nearest", [][]ban{everywhere, parser, {noEtree}}},
