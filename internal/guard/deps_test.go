@@ -101,6 +101,7 @@ var layout = []layoutRow{
 	{"internal/cms", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/discfs", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/guard", [][]ban{everywhere, parser, {noEtree}}},
+	{"internal/iso9660", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/memnet", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/nearest", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/pfx", [][]ban{everywhere, parser, {noEtree}}},
