@@ -100,6 +100,7 @@ var layout = []layoutRow{
 	{"internal/boundtest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition, noEtree}}}, // for tests
 	{"internal/cms", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/discfs", [][]ban{everywhere, parser, {noEtree}}},
+	{"internal/discimage", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/guard", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/iso9660", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/memnet", [][]ban{everywhere, parser, {noEtree}}},
