@@ -115,6 +115,7 @@ var layout = []layoutRow{
 	{"internal/transport", [][]ban{everywhere, {noEtree, noIMDS, noWireServer, upward, noEmulator}}},
 	{"internal/scripttest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition, noEtree}}}, // for tests
 	{"ovf", [][]ban{everywhere, parser}},
+	{"ovf/media", [][]ban{everywhere, parser}},
 	{"goalstate", [][]ban{everywhere, parser, {ban{
 		patterns: []string{modulePath + "/goalstate/..."},
 		reason:   "who reads a goal state need not link the certificates' cryptography",

@@ -23,6 +23,7 @@ const measuredWith = "go1.26"
 var sizes = []sizeRow{
 	{name: "root", dir: ".", measured: 1_777_826},
 	{name: "ovf", dir: "ovf", measured: 2_445_474},
+	{name: "media", dir: "ovf/media", measured: 2_564_258},
 	{name: "goalstate", dir: "goalstate", measured: 2_162_850},
 	{name: "certs", dir: "goalstate/certs", measured: 3_883_170},
 	{name: "imds", dir: "imds", measured: 7_274_658},
