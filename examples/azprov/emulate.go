@@ -24,10 +24,15 @@ type emulateFlags struct {
 	journal          string
 	dmi              string
 	medium           string
+	media            string
+	mediaFormat      choice
 }
 
 func (a *app) emulateCommand() *cobra.Command {
-	f := &emulateFlags{listenIMDS: address{loopback}, listenWireServer: address{loopback}, scenario: scenarioName{emulator.DefaultScenario}}
+	f := &emulateFlags{mediaFormat: choice{value: string(emulator.ImageFormatBridge), name: "FORMAT"}, listenIMDS: address{loopback}, listenWireServer: address{loopback}, scenario: scenarioName{emulator.DefaultScenario}}
+	for _, known := range emulator.PossibleImageFormatValues() {
+		f.mediaFormat.known = append(f.mediaFormat.known, string(known))
+	}
 	command := &cobra.Command{
 		Use:   verbEmulate,
 		Short: "Play the platform: IMDS and wire server on two ports, until interrupted",
@@ -38,8 +43,9 @@ The first line on standard output, once both listen, is one JSON object:
 {"imds":URL,"wireserver":URL,"pid":N}.
 
 --dmi and --medium write here what a VM finds beside its services; elsewhere --dmi is
-where it is read from. The scenario's medium may hold a password: its files are for
-their owner alone.
+where it is read from. --media writes the medium as the image of a disc, for a loop
+device, the CD drive of a virtual machine, or provision --media. The scenario's medium
+may hold a password: what is written is for its owner alone.
 
 --journal gets one JSON object per request, with what was wrong about the request in
 "verdicts". Such requests are logged as warnings, and all with --log-level info.`,
@@ -63,6 +69,8 @@ their owner alone.
 	flags.StringVar(&f.journal, "journal", "", "`FILE` to write every request to, as JSON lines; it is replaced")
 	flags.StringVar(&f.dmi, "dmi", "", "`DIR` to write the firmware's tables to, as a tree like /sys")
 	flags.StringVar(&f.medium, "medium", "", "`DIR` to write the provisioning medium's files to")
+	flags.StringVar(&f.media, "media", "", "`FILE` to write the provisioning medium to, as the image of a disc")
+	flags.Var(&f.mediaFormat, "media-format", "what is on that disc: bridge (UDF and ISO 9660), udf or iso9660")
 	return command
 }
 
@@ -167,15 +175,17 @@ func (a *app) explain(fabric *emulator.Fabric, server *emulator.Server, f *emula
 	switch {
 	case hasMedium && f.medium != "":
 		command = append(command, "--ovf", quote(f.medium))
+	case hasMedium && f.media != "":
+		command = append(command, "--media", quote(f.media))
 	case scenario.VM.CustomData.Len() > 0: // it is on the medium only
 		command = append(command, "--allow-missing-custom-data")
 	}
 	a.remark("Scenario %s: %s\nProvision against it from a second shell:\n\n  %s\n", scenario.Name, scenario.Description, strings.Join(command, " "))
-	if !hasMedium && f.medium != "" {
-		a.remark("The scenario has no provisioning medium; nothing was written to %s.", f.medium)
+	if path := f.medium + f.media; !hasMedium && path != "" {
+		a.remark("The scenario has no provisioning medium; nothing was written to %s.", path)
 	}
-	if hasMedium && f.medium == "" {
-		a.remark("The scenario has a provisioning medium; --medium DIR writes its files, for --ovf.")
+	if hasMedium && f.medium+f.media == "" {
+		a.remark("The scenario has a provisioning medium; --medium DIR writes its files, for --ovf, and --media FILE a disc.")
 	}
 	if f.dmi == "" {
 		a.remark("--dmi DIR writes the firmware's tables, for --dmi of provision and vm-id.")

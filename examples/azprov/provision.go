@@ -34,6 +34,7 @@ func (a *app) failureTime() time.Duration {
 type provisionFlags struct {
 	emulate      scenarioName
 	ovf          string
+	media        string
 	configOrder  choice
 	allowMissing bool
 	defaultUser  string
@@ -55,7 +56,7 @@ with --emulate first.
 With --emulate the platform itself runs in this process, on free ports of the
 loopback interface: IMDS, wire server, the firmware's tables and the provisioning
 medium of a scenario. Write --emulate=NAME with the equals sign; "azprov emulate
---list" names the scenarios. --dmi and --ovf replace the scenario's tables and
+--list" names the scenarios. --dmi replaces the scenario's tables, --ovf or --media its
 medium.
 
 If a step fails the platform is told so, within 2 minutes. Of a --timeout a quarter, at
@@ -66,7 +67,8 @@ report, timeline, and error where there is one. Steps go to standard error.`,
 		Example: `  azprov provision --emulate
   azprov provision --emulate=slow-start --output json
   azprov provision --emulate=my-scenario.json --timeout 30s
-  azprov provision --imds http://127.0.0.1:8001 --wireserver http://127.0.0.1:8002 --ovf /mnt`,
+  azprov provision --imds http://127.0.0.1:8001 --wireserver http://127.0.0.1:8002 --ovf /mnt
+  azprov provision --media /dev/sr0`,
 		Args:        provisionArguments,
 		Annotations: map[string]string{annotationAction: "provision"},
 		RunE:        func(command *cobra.Command, _ []string) error { return a.runProvision(command, f) },
@@ -75,6 +77,7 @@ report, timeline, and error where there is one. Steps go to standard error.`,
 	flags.Var(&f.emulate, "emulate", "provision against an emulated platform, as a scenario describes it")
 	flags.Lookup("emulate").NoOptDefVal = emulator.DefaultScenario
 	flags.StringVar(&f.ovf, "ovf", "", "the provisioning medium: `DIR|FILE`, where it is mounted, or its ovf-env.xml")
+	flags.StringVar(&f.media, "media", "", "the provisioning medium: `DEVICE|IMAGE`, read without mounting it")
 	flags.Var(&f.configOrder, "config-order", "which is the machine's config: "+orderCustomData+" or "+orderUserData)
 	flags.BoolVar(&f.allowMissing, "allow-missing-custom-data", false, "go on if IMDS promises custom data and none was read")
 	flags.StringVar(&f.defaultUser, "default-user", "", "`NAME` of the user if neither IMDS nor the medium names one")

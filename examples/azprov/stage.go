@@ -15,6 +15,8 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/emulator"
+	"github.com/azprov/azprov/ovf"
+	"github.com/azprov/azprov/ovf/media"
 	"github.com/azprov/azprov/provision"
 )
 
@@ -51,6 +53,16 @@ func (a *app) newStage(ctx context.Context, command *cobra.Command, f *provision
 		return nil, usagef("leave out --emulate, or --imds and --wireserver", "--emulate brings services of its own")
 	}
 	s := &stage{explicit: emulated || a.global.imds.value != "" || a.global.wireServer.value != ""}
+	if f.ovf != "" && f.media != "" {
+		return nil, usagef("", "--ovf and --media are two media")
+	}
+	if f.media != "" {
+		if _, err := os.Stat(f.media); err != nil {
+			text, _ := describe(fileError("read", f.media, err))
+			return nil, usagef("", "--media: %s", text)
+		}
+		s.medium = discMedium{f.media}
+	}
 	if f.ovf != "" {
 		medium, err := a.openMedium(f.ovf)
 		if err != nil {
@@ -137,6 +149,22 @@ func (a *app) openMedium(path string) (fs.FS, error) {
 	}
 	return oneFileMedium(b), nil
 }
+
+// discMedium is a disc in a drive, or an image of one.
+type discMedium struct{ path string }
+
+// Read reads the disc without mounting it.
+func (d discMedium) Read(context.Context, func()) (*ovf.Environment, error) {
+	disc, err := media.Open(d.path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = disc.Close() }()
+	return ovf.ReadFS(disc.FS)
+}
+
+// Eject does nothing: to open a user's drive is not for a verb that changes nothing.
+func (d discMedium) Eject(context.Context) error { return nil }
 
 // oneFileMedium is a medium with nothing but ovf-env.xml on it.
 func oneFileMedium(document []byte) fs.FS {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -21,12 +22,17 @@ func writeSurroundings(fabric *emulator.Fabric, f *emulateFlags) error {
 			return err
 		}
 	}
-	if f.medium == "" {
-		return nil
-	}
 	medium, ok := fabric.Medium()
 	if !ok {
 		return nil // which explain says
+	}
+	if f.media != "" {
+		if err := writeImage(fabric, f.media, emulator.ImageFormat(f.mediaFormat.value)); err != nil {
+			return err
+		}
+	}
+	if f.medium == "" {
+		return nil
 	}
 	if err := os.MkdirAll(f.medium, 0o700); err != nil {
 		return fileError("emulate", f.medium, err)
@@ -43,6 +49,18 @@ func writeSurroundings(fabric *emulator.Fabric, f *emulateFlags) error {
 	}
 	if err != nil {
 		return fileError("emulate", f.medium, err)
+	}
+	return nil
+}
+
+// writeImage writes the medium as the image of a disc, some hundred KiB.
+func writeImage(fabric *emulator.Fabric, path string, format emulator.ImageFormat) error {
+	var image bytes.Buffer
+	if err := fabric.WriteMediumImage(&image, format); err != nil {
+		return err
+	}
+	if err := atomicfile.Write(path, image.Bytes()); err != nil {
+		return fileError("emulate", path, err)
 	}
 	return nil
 }
