@@ -115,7 +115,7 @@ func recordingTime(t time.Time) (time.Time, error) {
 	if t.IsZero() {
 		return time.Unix(0, 0).UTC(), nil
 	}
-	t = t.UTC().Truncate(time.Second)
+	t = t.UTC()
 	if t.Year() < 1970 || t.Year() > 2155 {
 		return time.Time{}, fmt.Errorf("the time %s is not within 1970 and 2155", t.Format(time.RFC3339))
 	}

@@ -271,7 +271,7 @@ func TestLimits(t *testing.T) {
 	if _, err := walk(pair{single{size: maxData - sectorSize}, single{size: sectorSize}}, FormatBridge); err != nil {
 		t.Error(err)
 	}
-	if _, err := walk(pair{single{size: maxData - sectorSize}, single{size: sectorSize + 1}}, FormatBridge); !errors.Is(err, errData) {
+	if _, err := walk(pair{single{size: maxData - 2*sectorSize + 1}, single{size: sectorSize + 1}}, FormatBridge); !errors.Is(err, errData) {
 		t.Errorf("the error is %v", err)
 	}
 }

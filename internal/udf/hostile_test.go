@@ -288,6 +288,7 @@ func TestDamagedFiles(t *testing.T) {
 		{"an extent far outside", file(entry{kind: 5, ads: short(0, 1<<30-1, -1), size: math.MaxInt64}), discfs.ErrDamaged},
 		{"an extent in no partition", file(entry{kind: 5, form: 1, ads: long(0, 512, 0, 1), size: 512}), discfs.ErrDamaged},
 		{"a compressed extent", file(entry{kind: 5, form: 2, ads: extended(0, 512, 512, 513, 0, 0), size: 512}), discfs.ErrDamaged},
+		{"an extent recorded in less", file(entry{kind: 5, form: 2, ads: extended(0, 512, 100, 512, 0, 0), size: 512}), discfs.ErrDamaged},
 		{"an extent longer than its room", file(entry{kind: 5, form: 2, ads: extended(0, 512, 1024, 1024, 0, 0), size: 1024}), discfs.ErrDamaged},
 		{"descriptors of an unknown form", file(entry{kind: 5, form: 4, size: 9}), discfs.ErrDamaged},
 		{"a negative size", file(entry{kind: 5, ads: short(0, 512, 20), size: math.MinInt64}), discfs.ErrDamaged},

@@ -257,6 +257,38 @@ func TestUnreadableSectors(t *testing.T) {
 	}
 }
 
+// On media that are written once, what is not written yet may not be readable.
+func TestUnreadableIndirectEntry(t *testing.T) {
+	t.Parallel()
+	d := newDisk(512, 24)
+	e := within([]byte("content"))
+	e.strategy = 4096
+	d.add("file", e)
+	image := &counting{ReaderAt: bytes.NewReader(d.finish()), bad: map[int64]bool{int64(d.start + 3): true}}
+	v, err := udf.Open(image, int64(len(d.b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if content, err := fs.ReadFile(v.FS(), "file"); string(content) != "content" {
+		t.Errorf("%q, %v", content, err)
+	}
+}
+
+// The map of the metadata partition may come before that of the partition it is in.
+func TestMetadataMapFirst(t *testing.T) {
+	t.Parallel()
+	d := newDisk(512, 24)
+	m := mapOf("*UDF Metadata Partition")
+	m[40], m[44] = 12, 13
+	d.maps = [][]byte{m, mapPlain()}
+	d.place = func(block int) int { return 16 + block }
+	d.putAt(d.start+12, 12, entry{kind: 250, extended: true, ads: short(0, 4*512, 16), size: 4 * 512})
+	d.add("file", within([]byte("content")))
+	if content, err := fs.ReadFile(open(t, d.finish()).FS(), "file"); string(content) != "content" {
+		t.Errorf("%q, %v", content, err)
+	}
+}
+
 func TestRecognize(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
