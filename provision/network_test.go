@@ -210,29 +210,40 @@ func TestCollectLeavesNothingUnderWay(t *testing.T) {
 }
 
 // deafNetwork listens to no context on its way up.
-type deafNetwork struct{ events *events }
+type deafNetwork struct {
+	events *events
+	up     time.Duration
+}
 
 func (n deafNetwork) Up(context.Context) error {
-	time.Sleep(time.Minute)
+	time.Sleep(n.up)
 	n.events.add("up")
 	return nil
 }
 func (n deafNetwork) Down(context.Context) error { n.events.add("down"); return nil }
 
 func TestNetworkThatDoesNotListenIsTakenDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, lookup(t, "linux-vm"))
-		var happened events
-		r.options.Network, r.options.FailureTimeout = deafNetwork{&happened}, time.Second
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		start := time.Now()
-		_, err := provision.Run(ctx, r.options)
-		if took := time.Since(start); !errors.Is(err, azprov.ErrTimeout) || took > 30*time.Second || !happened.are("down") {
-			t.Errorf("%v after %v, %q", err, took, happened.list)
-		}
-		time.Sleep(time.Hour) // what was left behind ends
-	})
+	for _, row := range []struct {
+		up   time.Duration
+		want []string
+	}{
+		{20 * time.Second, []string{"up", "down"}}, // it is waited for
+		{time.Hour, []string{"down"}},              // but not for ever
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, lookup(t, "linux-vm"))
+			var happened events
+			r.options.Network, r.options.FailureTimeout = deafNetwork{&happened, row.up}, time.Second
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			start := time.Now()
+			_, err := provision.Run(ctx, r.options)
+			if took := time.Since(start); !errors.Is(err, azprov.ErrTimeout) || took > 30*time.Second || !happened.are(row.want...) {
+				t.Errorf("%v after %v, %q", err, took, happened.list)
+			}
+			time.Sleep(2 * time.Hour) // what was left behind ends
+		})
+	}
 }
 
 // A network that fails is no silence of IMDS's and no refusal of its either, however its
@@ -246,6 +257,7 @@ func TestNetworkFailureIsNotTakenForIMDS(t *testing.T) {
 		medium func(fs.FS) provision.Medium
 	}{
 		{"silence, and a late medium", silent, func(f fs.FS) provision.Medium { return lateMedium{fsys: f, after: 20 * time.Second} }},
+		{"silence, and a medium that is sooner", silent, func(f fs.FS) provision.Medium { return lateMedium{fsys: f, after: 5 * time.Second} }},
 		{"silence, and a medium that is there", silent, provision.MediumFS},
 		{"a refusal, and a late medium", denied, func(f fs.FS) provision.Medium { return lateMedium{fsys: f, after: time.Hour} }},
 		{"a refusal, and a medium that says nothing", denied, func(f fs.FS) provision.Medium {

@@ -112,7 +112,6 @@ func TestGetCertificates(t *testing.T) {
 		{"nor a body that is too large", []answer{gs, {Body: strings.Repeat(" ", 2<<20)}}, nil, azprov.KindTooLarge, []string{aes}, "", 0, time.Millisecond, ""},
 		{"stale: the goal state is read again", []answer{gs, stale, gs, good}, nil, "", []string{aes, aes}, aes, 1, 2 * time.Second, ""},
 		{"stale for ever", []answer{gs, stale, gs, stale, gs, stale}, nil, azprov.KindStale, []string{aes, aes, aes}, "", 0, 3 * time.Second, ""},
-		{"stale, then refused: the other cipher goes on from the new goal state", []answer{gs, stale, gs, refused, good}, nil, "", []string{aes, aes, des}, des, 1, 2 * time.Second, ""},
 		{"505 for AES is its refusal, too", []answer{gs, {Status: 505}, good}, nil, "", []string{aes, des}, des, 1, time.Millisecond, ""},
 		{"gone, and the new goal state has none", []answer{gs, gone, stateAnswer("c1", "1")}, nil, "", []string{aes}, "", 0, 2 * time.Second, ""},
 	} {
@@ -207,6 +206,38 @@ func bareKey(t *testing.T) *certs.TransportKey {
 		t.Fatal(err)
 	}
 	return key
+}
+
+// What a refetch has found is not forgotten: the old URL would be refused once more.
+func TestTheNextCipherGoesOnFromTheNewGoalState(t *testing.T) {
+	ours, _ := transportKeys(t)
+	synctest.Test(t, func(t *testing.T) {
+		server, transport := scripttest.Start(t,
+			stateWithCertificates("c1"), answer{Status: 410, Body: staleXML}, stateWithCertificates("c2"), answer{Status: 400}, sealed(t, ours, ""))
+		if _, err := testClient(t, transport).GetCertificates(t.Context(), ours, nil); err != nil {
+			t.Fatal(err)
+		}
+		moved := strings.Replace(certificatesTarget, "c1", "c2", 1)
+		if want := []string{goalStateTarget, certificatesTarget, goalStateTarget, moved, moved}; !slices.Equal(trace(server), want) {
+			t.Errorf("requests %q, want %q", trace(server), want)
+		}
+	})
+}
+
+// A goal state of the caller's stays as it is.
+func TestGetCertificatesLeavesTheCallersGoalState(t *testing.T) {
+	ours, _ := transportKeys(t)
+	synctest.Test(t, func(t *testing.T) {
+		_, transport := scripttest.Start(t, answer{Status: 410, Body: staleXML}, stateWithCertificates("c2"), sealed(t, ours, ""))
+		given, err := goalstate.ParseGoalState([]byte(stateWithCertificates("c1").Body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = testClient(t, transport).GetCertificates(t.Context(), ours, &GetCertificatesOptions{GoalState: &given})
+		if err != nil || given.ContainerID != "c1" {
+			t.Errorf("%v, container %s", err, given.ContainerID)
+		}
+	})
 }
 
 // The pauses between the ciphers' turns grow, to an end.

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/azprov/azprov/emulator"
 )
@@ -56,6 +58,9 @@ func TestMediaExtract(t *testing.T) {
 	got := cli(t, "media", "extract", "--to", to, path).want(t, exitDone)
 	contains(t, got.stdout, "ovf-env.xml, ")
 	contains(t, got.stderr, "2 files written to "+to)
+	if info, err := os.Stat(to); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
 	for _, name := range []string{"ovf-env.xml", "CustomData.bin"} {
 		want, err := os.ReadFile(filepath.Join(p.medium, name))
 		if err != nil {
@@ -70,6 +75,36 @@ func TestMediaExtract(t *testing.T) {
 	object := oneObject(t, cli(t, "media", "extract", "--to", to, path, "--output", "json").want(t, exitDone).stdout)
 	if len(at(t, object, "files").([]any)) != 2 || at(t, object, "to") != to {
 		t.Errorf("%v", object)
+	}
+}
+
+// A disc may say anything of its files: what is taken from it is bounded.
+func TestMediaExtractIsBounded(t *testing.T) {
+	t.Parallel()
+	disc := fstest.MapFS{"a": {Data: make([]byte, 60)}, "b": {Data: make([]byte, 60)}, "deck/c": {Data: make([]byte, 1)}}
+	for name, row := range map[string]struct {
+		x    extraction
+		want string
+	}{
+		"all of it":       {extraction{left: 121}, ""},
+		"too much":        {extraction{left: 119}, "b): there are more than 64 MiB on the disc"},
+		"too many":        {extraction{left: 121, files: make([]discFile, maxDiscFiles-1)}, "b): there are more than 1000 files"},
+		"a name for none": {extraction{left: 121, disc: fstest.MapFS{"a\x00b": {}}}, "the name is not possible here"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := row.x
+			if x.to = t.TempDir(); x.disc == nil {
+				x.disc = disc
+			}
+			err := fs.WalkDir(x.disc, ".", x.take)
+			if (row.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), row.want) {
+				t.Errorf("%v, want %q", err, row.want)
+			}
+			if _, statErr := os.Stat(filepath.Join(x.to, "deck", "c")); row.want == "" && statErr != nil {
+				t.Error(statErr)
+			}
+		})
 	}
 }
 
