@@ -34,7 +34,7 @@ const (
 	// KindCanceled: the caller gave up.
 	KindCanceled Kind = "Canceled"
 	// KindProtected: the value is encrypted for somebody else (a protected
-	// secret) and cannot be used as it is.
+	// secret), or in a way that cannot be opened here.
 	KindProtected Kind = "Protected"
 	// KindNotAzure: this machine, or the service that answered, is not Azure's.
 	KindNotAzure Kind = "NotAzure"
