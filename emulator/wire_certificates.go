@@ -122,8 +122,7 @@ func (v *vmState) certificates(req *request) response {
 	if name == "" {
 		name = v.ciphers[0]
 	}
-	envelope, known := envelopes[name]
-	if !known || !slices.Contains(v.ciphers, name) {
+	if !slices.Contains(v.ciphers, name) {
 		return wireError(http.StatusBadRequest, "InvalidCipher", "The cipher is not supported.",
 			"unsupported "+goalstate.HeaderCipherName)
 	}
@@ -132,7 +131,7 @@ func (v *vmState) certificates(req *request) response {
 	}
 	if len(v.bundle.Certificates)+len(v.bundle.Keys) > 0 {
 		var err error
-		if file.Data, err = seal(v.bundle, envelope, recipient); err != nil {
+		if file.Data, err = seal(v.bundle, envelopes[name], recipient); err != nil {
 			return wireError(http.StatusBadRequest, "InvalidCertificate", "The certificate of the guest agent cannot be used.",
 				"nothing can be encrypted for the certificate: "+err.Error())
 		}

@@ -55,7 +55,7 @@ func (c *Client) GetCertificates(ctx context.Context, key *certs.TransportKey, o
 	}
 	ctx, op := c.t.Start(ctx, "GetCertificates", readBudget)
 	defer func() { op.End(err) }()
-	if key == nil || key.Certificate() == nil {
+	if key.Certificate() == nil {
 		return GetCertificatesResponse{}, op.Fail(azprov.Error{
 			Kind: azprov.KindInternal, Message: "a transport key with its certificate is needed",
 			Hint: "make one with certs.GenerateTransportKey",
