@@ -24,10 +24,12 @@ const (
 // CustomData.bin beside it, where some media have the decoded custom data. The
 // file counts if the element is absent, empty or unusable; if both are there and
 // differ, the element counts, with a warning. Names are found in any case and in
-// the forms that an ISO 9660 volume without extensions gives them.
+// the forms that an ISO 9660 volume without extensions gives them. Of a medium with
+// CustomData.bin alone the environment has nothing but the custom data and a
+// warning; its Raw is zero.
 //
 // Errors are those of [Parse], and [azprov.KindNotFound] for a file system
-// without the document, [azprov.KindDenied] for one that may not be read,
+// with neither file, [azprov.KindDenied] for one that may not be read,
 // [azprov.KindTooLarge] for a file of more than 1 MiB and [azprov.KindInternal]
 // for one that cannot be read.
 func ReadFS(fsys fs.FS) (*Environment, error) {
@@ -35,26 +37,35 @@ func ReadFS(fsys fs.FS) (*Environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !found {
+	env := &Environment{}
+	if found {
+		if env, err = parse(readFSOp, document); err != nil {
+			return nil, withTarget(err)
+		}
+	}
+	data, hasData, err := readFile(fsys, []string{customDataFile, "CUSTOMDA.BIN"}, customDataLimit)
+	switch {
+	case err != nil:
+		return nil, err
+	case !found && !hasData:
 		return nil, &azprov.Error{
 			Op: readFSOp, Target: fileName, Kind: azprov.KindNotFound,
 			Message: "no such file at the root of the medium",
 		}
-	}
-	env, err := parse(readFSOp, document)
-	if err != nil {
-		var e *azprov.Error
-		if errors.As(err, &e) {
-			e.Target = fileName
-		}
-		return nil, err
-	}
-	data, _, err := readFile(fsys, []string{customDataFile, "CUSTOMDA.BIN"}, customDataLimit)
-	if err != nil {
-		return nil, err
+	case !found:
+		env.warn("there is no " + fileName + "; " + customDataFile + " is all that the medium has")
 	}
 	env.addCustomDataFile(data)
 	return env, nil
+}
+
+// withTarget adds the document's name to an error of the parser.
+func withTarget(err error) error {
+	var e *azprov.Error
+	if errors.As(err, &e) {
+		e.Target = fileName
+	}
+	return err
 }
 
 // addCustomDataFile merges CustomData.bin.

@@ -62,6 +62,20 @@ func TestReadFS(t *testing.T) {
 	}
 }
 
+// Who has custom data without a document gets it, and is told.
+func TestReadFSOfCustomDataAlone(t *testing.T) {
+	t.Parallel()
+	for name, data := range map[string]string{"CustomData.bin": "#bosun", "CUSTOMDA.BIN;1": "#bosun", "customdata.bin": ""} {
+		env, err := ReadFS(files(name, data))
+		if err != nil || env.CustomData.RevealString() != data || !env.Raw().IsZero() || env.HostName != "" {
+			t.Fatalf("%s: %+v, %v", name, env, err)
+		}
+		if len(env.Warnings) != 1 || !strings.Contains(env.Warnings[0], "there is no ovf-env.xml") {
+			t.Errorf("%s: warnings %q", name, env.Warnings)
+		}
+	}
+}
+
 func TestReadFSRefuses(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
