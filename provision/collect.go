@@ -127,7 +127,7 @@ func (p *Provisioner) read(ctx context.Context, t *timeline, s *sources) error {
 	defer stop()
 	go func() {
 		defer close(m.done)
-		m.env, m.err = p.readMedium(mediumCtx, t, func() { once.Do(func() { close(missed) }) })
+		p.readMedium(mediumCtx, t, m, func() { once.Do(func() { close(missed) }) })
 	}()
 	select {
 	case <-ctx.Done(): // a medium that does not listen must not hold up the end
@@ -135,10 +135,9 @@ func (p *Provisioner) read(ctx context.Context, t *timeline, s *sources) error {
 	case <-s.network.failure():
 		return s.network.wait(ctx)
 	case <-m.done:
-		if m.err != nil {
-			return m.err
+		if err := m.take(s); err != nil {
+			return err
 		}
-		s.env = m.env
 		return p.readIMDSAfter(ctx, t, s)
 	case <-missed:
 		return p.readBoth(ctx, t, s, m)
@@ -150,6 +149,17 @@ type mediumRead struct {
 	done chan struct{}
 	env  *ovf.Environment
 	err  error
+	// note says why there is none, if it is not just absent.
+	note string
+}
+
+// take adds the result to what is known.
+func (m *mediumRead) take(s *sources) error {
+	if m.note != "" {
+		s.notes = append(s.notes, m.note)
+	}
+	s.env = m.env
+	return m.err
 }
 
 // enough reports whether the medium has come and can do alone.
@@ -188,10 +198,9 @@ func (p *Provisioner) readBoth(ctx context.Context, t *timeline, s *sources, m *
 		return wait.Ended("provision.Collect", "", ctx.Err())
 	case <-m.done:
 	}
-	if m.err != nil {
-		return m.err
+	if err := m.take(s); err != nil {
+		return err
 	}
-	s.env = m.env
 	if wantsProxyAgent(m.env) && p.o.ProxyAgent != nil {
 		stop() // what was read before the agent does not count
 		<-early.done
@@ -223,21 +232,31 @@ type earlyRead struct {
 	err  error
 }
 
-func (p *Provisioner) readMedium(ctx context.Context, t *timeline, missed func()) (env *ovf.Environment, err error) {
-	err = t.step(ctx, StepMedium, func(ctx context.Context) (string, error) {
-		var err error
-		env, err = p.o.Medium.Read(ctx, missed)
+// readMedium fills m. That there is no medium, or none that can be read, is no error yet:
+// what IMDS has may be enough.
+func (p *Provisioner) readMedium(ctx context.Context, t *timeline, m *mediumRead, missed func()) {
+	m.err = t.step(ctx, StepMedium, func(ctx context.Context) (string, error) {
+		env, err := p.o.Medium.Read(ctx, missed)
 		if errors.Is(err, azprov.ErrNotFound) {
-			env = nil
+			m.note = whyNone(err)
 			return "none", nil
 		}
 		if err != nil {
 			return "", err
 		}
+		m.env = env
 		p.prepareKeys(env)
 		return "ovf-env.xml read", nil
 	})
-	return env, err
+}
+
+// whyNone is a note where something else than absence was found.
+func whyNone(err error) string {
+	var e *azprov.Error
+	if errors.As(err, &e) && e.Last != nil {
+		return "no medium was read: " + azprov.OneLine(e.Last.Error())
+	}
+	return ""
 }
 
 func wantsProxyAgent(env *ovf.Environment) bool {

@@ -13,7 +13,7 @@ import (
 )
 
 // fabric serves a VM in memory and returns the options to provision against it. On a
-// real VM the zero Options will do, with a Medium.
+// real VM the zero Options will do.
 func fabric(ctx context.Context) (*emulator.Fabric, *provision.Options, func()) {
 	scenario, err := emulator.LookupScenario("linux-vm")
 	if err != nil {

@@ -228,7 +228,7 @@ func (m *merging) promisedData() error {
 		return nil
 	}
 	const message = "IMDS says that there is custom data, and none was read"
-	if m.o.AllowMissingCustomData {
+	if m.o.AllowMissingCustomData || m.env.CustomDataRedacted { // it was read on an earlier boot
 		m.warn(message)
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/azprov/azprov"
@@ -352,8 +353,17 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := p.o
-	if o.IMDS == nil || o.WireServer == nil || o.Logger == nil || o.Sysfs == nil || o.Medium != (noMedium{}) {
+	if o.IMDS == nil || o.WireServer == nil || o.Logger == nil || o.Sysfs == nil {
 		t.Errorf("options %+v", o)
+	}
+	if _, ok := o.Medium.(*disc); !ok {
+		t.Errorf("medium %T", o.Medium)
+	}
+	// A platform that is not this machine's has no disc in its drive.
+	for name, o := range map[string]*Options{"AssumeAzure": {AssumeAzure: true}, "Sysfs": {Sysfs: fstest.MapFS{}}} {
+		if p, err := New(o); err != nil || p.o.Medium != NoMedium() {
+			t.Errorf("%s: %v, medium %T", name, err, p.o.Medium)
+		}
 	}
 	if o.ConfigOrder != CustomDataFirst || o.AgentName != "azprov/"+azprov.Version || o.FailureTimeout != 2*time.Minute || p.latch.dir != "/run/azprov" {
 		t.Errorf("order %s, agent %s, %v for a failure, state in %s", o.ConfigOrder, o.AgentName, o.FailureTimeout, p.latch.dir)

@@ -42,7 +42,7 @@ const (
 )
 
 // Options configures a [Provisioner]. The zero value is for a VM on Azure whose
-// network is up and whose medium is not wanted.
+// network is up.
 type Options struct {
 	// Apply makes the machine what it is to be. Ready means that it returned nil. An
 	// error that is an *azprov.Error with Reason and Details is reported with these,
@@ -59,13 +59,14 @@ type Options struct {
 	// Sysfs is the view of /sys to read DMI from; nil is the machine's own.
 	Sysfs fs.FS
 
-	// Medium, Network, Preprovision, ProxyAgent and Host may be nil: then there is no
-	// medium, the network is up, a VM in a pool is an error, nobody waits for the guest
-	// proxy agent, and the wire server is the only way to the host. A nil Keys is
-	// [CertificateKeys] of WireServer. ProxyAgent is also what the default clients ask
+	// Medium is the machine's own disc if nil, [Disc]; with AssumeAzure or Sysfs, which
+	// say that the platform is not this machine's, it is [NoMedium].
+	Medium Medium
+	// Network, Preprovision, ProxyAgent and Host may be nil: then the network is up, a VM
+	// in a pool is an error, nobody waits for the guest proxy agent, and the wire server
+	// is the only way to the host. A nil Keys is [CertificateKeys] of WireServer. ProxyAgent is also what the default clients ask
 	// after a 401; clients of your own have their own WaitForProxyAgent. What is waited
 	// for here is bounded by the context alone.
-	Medium       Medium
 	Network      Network
 	Keys         KeyResolver
 	Preprovision Preprovisioner
@@ -145,11 +146,14 @@ func New(options *Options) (*Provisioner, error) {
 		o.Logger = zap.NewNop()
 	}
 	o.Logger = o.Logger.Named("provision")
+	if o.Medium == nil {
+		o.Medium = NoMedium()
+		if o.Sysfs == nil && !o.AssumeAzure {
+			o.Medium = Disc(nil)
+		}
+	}
 	if o.Sysfs == nil {
 		o.Sysfs = os.DirFS("/sys")
-	}
-	if o.Medium == nil {
-		o.Medium = noMedium{}
 	}
 	o.Keys = keysOrDefault(o.Keys, o.WireServer)
 	if o.AgentName == "" {

@@ -28,6 +28,9 @@ type mediumFS struct{ fsys fs.FS }
 func (m mediumFS) Read(context.Context, func()) (*ovf.Environment, error) { return ovf.ReadFS(m.fsys) }
 func (m mediumFS) Eject(context.Context) error                            { return nil }
 
+// NoMedium returns a Medium that is not there: the machine gets everything from IMDS.
+func NoMedium() Medium { return noMedium{} }
+
 // noMedium is for machines that get everything from IMDS.
 type noMedium struct{}
 

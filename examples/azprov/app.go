@@ -14,6 +14,7 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/imds"
+	"github.com/azprov/azprov/ovf/media"
 	"github.com/azprov/azprov/wireserver"
 )
 
@@ -25,6 +26,8 @@ type app struct {
 	getenv func(string) string
 	// program is how the user calls the command.
 	program string
+	// system is the machine whose drives are looked at; nil is this one.
+	system media.System
 	// told is when something was last said to be waited for.
 	told   time.Time
 	global globalFlags
@@ -45,6 +48,10 @@ type globalFlags struct {
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
 	a := &app{in: stdin, out: &sticky{w: stdout}, err: &locked{w: stderr}, getenv: getenv, program: programName()}
+	return a.run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
 	root := a.rootCommand() //nolint:contextcheck // cobra hands ctx to the verb.
 	root.SetArgs(args)
 	root.SetIn(a.in)

@@ -180,6 +180,17 @@ func noArguments(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+// atMostOneArgument is for verbs that can find by themselves what they work on.
+func atMostOneArgument(command *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return noArguments(command, args[1:])
+	}
+	if len(args) == 1 && args[0] == "" {
+		return usagef("", "the argument is empty")
+	}
+	return nil
+}
+
 // oneArgument wants exactly one; what names it.
 func oneArgument(what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/emulator"
+	"github.com/azprov/azprov/ovf/media"
 )
 
 // The secrets of the VM that the tests provision. None is a word that would occur
@@ -47,9 +48,18 @@ func cli(t *testing.T, args ...string) outcome {
 }
 
 func cliWith(ctx context.Context, stdin string, args ...string) outcome {
+	return cliOn(ctx, nil, stdin, args...)
+}
+
+// cliOn runs it on a machine with that drive; nil is this one.
+func cliOn(ctx context.Context, system media.System, stdin string, args ...string) outcome {
 	var stdout, stderr bytes.Buffer
 	noEnvironment := func(string) string { return "" }
-	code := run(ctx, args, strings.NewReader(stdin), &stdout, &stderr, noEnvironment)
+	a := &app{
+		in: strings.NewReader(stdin), out: &sticky{w: &stdout}, err: &locked{w: &stderr},
+		getenv: noEnvironment, program: programName(), system: system,
+	}
+	code := a.run(ctx, args)
 	return outcome{code, stdout.String(), stderr.String()}
 }
 

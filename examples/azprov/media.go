@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,32 +24,63 @@ const (
 	maxDiscData  = 64 << 20
 )
 
+// mediaFlags are those of the verbs that look for the medium.
+type mediaFlags struct {
+	wait time.Duration
+	to   directory
+}
+
 func (a *app) mediaCommand() *cobra.Command {
+	f := &mediaFlags{}
 	show := &cobra.Command{
-		Use: "show IMAGE|DEVICE", Short: "Show what is on a provisioning disc",
+		Use: "show [DEVICE|IMAGE]", Short: "Show what is on a provisioning disc",
 		Long: `Reads a disc, or an image of one, without mounting it: its volume (UDF or ISO 9660), its
 files, and what its ovf-env.xml says. Password and custom data are redacted without
---reveal. A disc without ovf-env.xml is shown all the same.`,
-		Example: `  sudo azprov media show /dev/sr0
+--reveal. A named disc without ovf-env.xml is shown all the same.
+
+` + mediaSearch,
+		Example: `  sudo azprov media show
+  sudo azprov media show /dev/sr0 --wait 30s
   azprov media show medium.img --output json`,
-		Args: oneArgument("IMAGE"), Annotations: map[string]string{annotationAction: "show the disc"},
-		RunE: func(_ *cobra.Command, args []string) error { return a.runMediaShow(args[0]) },
+		Args: atMostOneArgument, Annotations: map[string]string{annotationAction: "show the disc"},
+		RunE: func(command *cobra.Command, args []string) error { return a.runMediaShow(command.Context(), args, f) },
 	}
-	var to directory
 	extract := &cobra.Command{
-		Use: "extract --to DIR IMAGE|DEVICE", Short: "Copy the files of a provisioning disc",
+		Use: "extract --to DIR [DEVICE|IMAGE]", Short: "Copy the files of a provisioning disc",
 		Long: `Copies all files of a disc, or of an image of one, to DIR, without mounting it. They may
 hold a password: what is written can be read by its owner only. At most ` + strconv.Itoa(maxDiscFiles) + ` files and
-64 MiB.`,
-		Example: `  sudo azprov media extract --to ./medium /dev/sr0
+64 MiB.
+
+` + mediaSearch,
+		Example: `  sudo azprov media extract --to ./medium
   azprov media extract --to ./medium medium.img`,
-		Args: oneArgument("IMAGE"), Annotations: map[string]string{annotationAction: "extract the disc"},
-		RunE: func(_ *cobra.Command, args []string) error { return a.runMediaExtract(args[0], to.value) },
+		Args: atMostOneArgument, Annotations: map[string]string{annotationAction: "extract the disc"},
+		RunE: func(command *cobra.Command, args []string) error {
+			return a.runMediaExtract(command.Context(), args, f)
+		},
 	}
-	extract.Flags().Var(&to, "to", "`DIR` to write to; it is made")
-	return groupCommand("media", "Show or extract a provisioning disc, or an image of one",
-		"Reads the disc on which a VM gets its ovf-env.xml: in user space, without a mount.", show, extract)
+	extract.Flags().Var(&f.to, "to", "`DIR` to write to; it is made")
+	eject := &cobra.Command{
+		Use: "eject [DEVICE]", Short: "Eject the provisioning disc",
+		Long: `Unlocks the drive and opens it, so that nobody finds the password that may be on the disc.
+A disc that is mounted has to be unmounted first.
+
+` + mediaSearch,
+		Example: `  sudo azprov media eject
+  sudo azprov media eject /dev/sr0`,
+		Args: atMostOneArgument, Annotations: map[string]string{annotationAction: "eject the disc"},
+		RunE: func(command *cobra.Command, args []string) error { return a.runMediaEject(command.Context(), args, f) },
+	}
+	for _, verb := range []*cobra.Command{show, extract, eject} {
+		verb.Flags().Var(patience{&f.wait}, "wait", "how long to wait for a disc that is not there yet")
+	}
+	return groupCommand("media", "Show, extract or eject the provisioning disc",
+		"The disc on which a VM gets its ovf-env.xml, read in user space, without a mount.", show, extract, eject)
 }
+
+// mediaSearch explains what is done without an argument.
+const mediaSearch = `Without an argument the disc is looked for: in optical drives first, then on other devices
+of at most 64 MiB that are read-only or removable, never on a disk that can be written.`
 
 // discFile is a file on a disc.
 type discFile struct {
@@ -79,12 +112,12 @@ func listFiles(disc fs.FS) (files []discFile, warnings []string) {
 	return files, warnings
 }
 
-func (a *app) runMediaShow(path string) error {
-	disc, err := media.Open(path)
+func (a *app) runMediaShow(ctx context.Context, args []string, f *mediaFlags) error {
+	disc, err := a.openDisc(ctx, args, f)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = disc.Close() }()
+	defer disc.close()
 	files, warnings := listFiles(disc.FS)
 	warnings = append(disc.Warnings, warnings...)
 	env, err := ovf.ReadFS(disc.FS)
@@ -92,15 +125,19 @@ func (a *app) runMediaShow(path string) error {
 		warnings = append(warnings, "it is no provisioning medium: "+err.Error())
 	}
 	document := struct {
+		Path        string           `json:"path"`
 		Type        media.FileSystem `json:"type"`
 		Label       string           `json:"label"`
 		Details     string           `json:"details"`
 		Files       []discFile       `json:"files"`
 		Environment *ovf.Environment `json:"environment"`
 		Warnings    []string         `json:"warnings"`
-	}{disc.Type, disc.Label, disc.Details, files, env, warnings}
+	}{disc.path, disc.Type, disc.Label, disc.Details, files, env, warnings}
 	return a.print(document, func(w io.Writer) {
-		facts := []fact{{name: "volume", value: string(disc.Type) + ", " + disc.Details}, {name: "label", value: disc.Label}}
+		facts := []fact{{name: "disc", value: disc.path}}
+		if disc.Type != "" {
+			facts = append(facts, fact{name: "volume", value: string(disc.Type) + ", " + disc.Details}, fact{name: "label", value: disc.Label})
+		}
 		for _, f := range files {
 			facts = append(facts, fact{name: "file", value: f.Name + ", " + plural(int(f.Size), "byte", "bytes")})
 		}
@@ -113,16 +150,17 @@ func (a *app) runMediaShow(path string) error {
 	})
 }
 
-func (a *app) runMediaExtract(path, to string) error {
+func (a *app) runMediaExtract(ctx context.Context, args []string, f *mediaFlags) error {
+	to := f.to.value
 	if to == "" {
 		return usagef("", "--to DIR is missing")
 	}
-	disc, err := media.Open(path)
+	disc, err := a.openDisc(ctx, args, f)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = disc.Close() }()
-	x := &extraction{disc: disc.FS, path: path, to: to, left: maxDiscData, files: []discFile{}}
+	defer disc.close()
+	x := &extraction{disc: disc.FS, path: disc.path, to: to, left: maxDiscData, files: []discFile{}}
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return fileError("extract", to, err)
 	}

@@ -10,8 +10,10 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/azprov/azprov/emulator"
+	"github.com/azprov/azprov/internal/mediatest"
 )
 
 // newImage writes the platform's medium as a disc.
@@ -117,7 +119,9 @@ func TestMediaShowOfAnotherDisc(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The same disc with another name for its document, in Rock Ridge and in 8.3.
-	for old, name := range map[string]string{"ovf-env.xml": "cargo-1.xml", "OVF_ENV.XML": "CARGO_1.XML"} {
+	for old, name := range map[string]string{
+		"ovf-env.xml": "cargo-1.xml", "OVF_ENV.XML": "CARGO_1.XML", "CustomData.bin": "CargoHold0.bin", "CUSTOMDA.BIN": "CARGOHOL.BIN",
+	} {
 		b = bytes.ReplaceAll(b, []byte(old), []byte(name))
 	}
 	path := writeFile(t, filepath.Join(t.TempDir(), "other.img"), string(b))
@@ -138,9 +142,12 @@ func TestMediaThatCannotBe(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"show", "/nonexistent"}, exitNotFound, "cannot show the disc: media.Open (/nonexistent): cannot be opened"},
+		{[]string{"show", "/nonexistent"}, exitNotFound, "cannot show the disc: media.OpenDisc (/nonexistent): cannot be opened"},
 		{[]string{"show", text}, exitNotFound, "there is no UDF and no ISO 9660 volume"},
-		{[]string{"show"}, exitUsage, "the argument IMAGE is missing"},
+		{[]string{"show", text, text}, exitUsage, "stray argument"},
+		{[]string{"show", ""}, exitUsage, "the argument is empty"},
+		{[]string{"eject", text}, exitFailed, "cannot eject the disc: media.Eject"},
+		{[]string{"eject", "/nonexistent"}, exitNotFound, "cannot eject the disc"},
 		{[]string{"extract", image}, exitUsage, "--to DIR is missing"},
 		{[]string{"extract", "--to", "json", image}, exitUsage, "want a directory"},
 		{[]string{"extract", "--to", text, image}, exitFailed, "cannot extract the disc"},
@@ -163,4 +170,61 @@ func TestProvisionFromADisc(t *testing.T) {
 	text := writeFile(t, filepath.Join(t.TempDir(), "text"), "rope")
 	contains(t, cli(t, p.flags("provision", "--media", text, "--ovf", text)...).want(t, exitUsage).stderr, "--ovf and --media are two media")
 	contains(t, cli(t, p.flags("provision", "--media", "/nonexistent")...).want(t, exitUsage).stderr, "--media: ")
+}
+
+// Without an argument the verbs find the disc in the machine's drive.
+func TestMediaVerbsFindTheDisc(t *testing.T) {
+	t.Parallel()
+	image, err := os.ReadFile(newImage(t, newPlatform(t, nil), "udf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	drive := &mediatest.CDROM{Image: image}
+	on := func(args ...string) outcome {
+		return cliOn(t.Context(), drive, "", append([]string{"media"}, args...)...)
+	}
+	contains(t, on("show").want(t, exitDone).stdout, "/dev/sr0", "harbour-01")
+	to := filepath.Join(t.TempDir(), "medium")
+	if files := at(t, oneObject(t, on("extract", "--to", to, "--output", "json").want(t, exitDone).stdout), "files").([]any); len(files) != 2 {
+		t.Errorf("%v", files)
+	}
+	if got := at(t, oneObject(t, on("eject", "--output", "json").want(t, exitDone).stdout), "ejected"); got != "/dev/sr0" || drive.Ejected() != 1 {
+		t.Errorf("%v, ejected %d times", got, drive.Ejected())
+	}
+	got := on("show").want(t, exitNotFound)
+	contains(t, got.stderr, "/dev/sr0: no disc in the drive\n", "there is no provisioning medium; looked at /dev/sr0")
+	on("eject").want(t, exitNotFound)
+	contains(t, on("show", "--wait", "10ms").want(t, exitNotFound).stderr, "no disc yet; waiting 10ms at most")
+	late := &mediatest.CDROM{Image: image, At: time.Now().Add(200 * time.Millisecond)}
+	contains(t, cliOn(t.Context(), late, "", "media", "show", "/dev/sr0", "--wait", "20s").want(t, exitDone).stdout, "harbour-01")
+}
+
+// On a VM the disc is found, and stays where it is unless --eject is given.
+func TestProvisionFindsTheDisc(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		flags   []string
+		data    bool
+		ejected int
+	}{
+		"found":         {[]string{"--media", "find"}, true, 0},
+		"and ejected":   {[]string{"--media", "find", "--eject"}, true, 1},
+		"named":         {[]string{"--media", "/dev/sr0"}, true, 0},
+		"none":          {[]string{"--media", "none", "--allow-missing-custom-data"}, false, 0},
+		"not asked for": {[]string{"--allow-missing-custom-data"}, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlatform(t, nil)
+			image, err := os.ReadFile(newImage(t, p, "udf"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			drive := &mediatest.CDROM{Image: image}
+			got := cliOn(t.Context(), drive, "", p.flags(append([]string{"provision"}, row.flags...)...)...).want(t, exitDone)
+			if strings.Contains(got.stdout, "29 bytes") != row.data || drive.Ejected() != row.ejected {
+				t.Errorf("ejected %d times:\n%s", drive.Ejected(), got.stdout)
+			}
+		})
+	}
 }

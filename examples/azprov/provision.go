@@ -35,6 +35,7 @@ type provisionFlags struct {
 	emulate      scenarioName
 	ovf          string
 	media        string
+	eject        bool
 	configOrder  choice
 	allowMissing bool
 	defaultUser  string
@@ -59,6 +60,10 @@ medium of a scenario. Write --emulate=NAME with the equals sign; "azprov emulate
 --list" names the scenarios. --dmi replaces the scenario's tables, --ovf or --media its
 medium.
 
+On a VM the medium is looked for, and waited for 30 seconds, in its optical drives and
+on other small devices that are read-only or removable ("azprov media show" shows what
+is found). With --imds or --wireserver there is none unless --ovf or --media names one.
+
 If a step fails the platform is told so, within 2 minutes. Of a --timeout a quarter, at
 most 10 seconds, is kept for that.
 
@@ -77,7 +82,8 @@ report, timeline, and error where there is one. Steps go to standard error.`,
 	flags.Var(&f.emulate, "emulate", "provision against an emulated platform, as a scenario describes it")
 	flags.Lookup("emulate").NoOptDefVal = emulator.DefaultScenario
 	flags.StringVar(&f.ovf, "ovf", "", "the provisioning medium: `DIR|FILE`, where it is mounted, or its ovf-env.xml")
-	flags.StringVar(&f.media, "media", "", "the provisioning medium: `DEVICE|IMAGE`, read without mounting it")
+	flags.StringVar(&f.media, "media", "", "the provisioning medium: `DEVICE|IMAGE`, read without mounting it, or "+mediaNone+"; "+mediaFind+" looks for it, as is done on a VM")
+	flags.BoolVar(&f.eject, "eject", false, "eject the medium before Ready is reported")
 	flags.Var(&f.configOrder, "config-order", "which is the machine's config: "+orderCustomData+" or "+orderUserData)
 	flags.BoolVar(&f.allowMissing, "allow-missing-custom-data", false, "go on if IMDS promises custom data and none was read")
 	flags.StringVar(&f.defaultUser, "default-user", "", "`NAME` of the user if neither IMDS nor the medium names one")

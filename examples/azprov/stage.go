@@ -15,7 +15,6 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/emulator"
-	"github.com/azprov/azprov/ovf"
 	"github.com/azprov/azprov/ovf/media"
 	"github.com/azprov/azprov/provision"
 )
@@ -56,22 +55,20 @@ func (a *app) newStage(ctx context.Context, command *cobra.Command, f *provision
 	if f.ovf != "" && f.media != "" {
 		return nil, usagef("", "--ovf and --media are two media")
 	}
-	if f.media != "" {
-		if _, err := os.Stat(f.media); err != nil {
-			text, _ := describe(fileError("read", f.media, err))
-			return nil, usagef("", "--media: %s", text)
-		}
-		s.medium = discMedium{f.media}
+	medium, err := a.disc(f, s.explicit)
+	if err != nil {
+		return nil, err
 	}
+	s.medium = medium
 	if f.ovf != "" {
-		medium, err := a.openMedium(f.ovf)
+		files, err := a.openMedium(f.ovf)
 		if err != nil {
 			return nil, err
 		}
-		s.medium = provision.MediumFS(medium)
+		s.medium = provision.MediumFS(files)
 	}
 	if emulated {
-		if err := a.emulate(ctx, s, f.emulate.value); err != nil {
+		if err := a.emulate(ctx, s, f); err != nil {
 			return nil, err
 		}
 	}
@@ -89,8 +86,8 @@ func (a *app) newStage(ctx context.Context, command *cobra.Command, f *provision
 }
 
 // emulate starts a scenario and points the clients at it.
-func (a *app) emulate(ctx context.Context, s *stage, name string) error {
-	scenario, err := a.scenario(name)
+func (a *app) emulate(ctx context.Context, s *stage, f *provisionFlags) error {
+	scenario, err := a.scenario(f.emulate.value)
 	if err != nil {
 		return err
 	}
@@ -103,7 +100,7 @@ func (a *app) emulate(ctx context.Context, s *stage, name string) error {
 	}
 	a.global.imds.value, a.global.wireServer.value = s.server.IMDSURL(), s.server.WireServerURL()
 	s.sysfs = s.fabric.DMI()
-	if s.medium == nil {
+	if f.ovf == "" && f.media == "" {
 		if files, ok := s.fabric.Medium(); ok {
 			s.medium = provision.MediumFS(files)
 		}
@@ -150,21 +147,41 @@ func (a *app) openMedium(path string) (fs.FS, error) {
 	return oneFileMedium(b), nil
 }
 
-// discMedium is a disc in a drive, or an image of one.
-type discMedium struct{ path string }
+// The words of --media that name no device.
+const (
+	mediaFind = "find"
+	mediaNone = "none"
+)
 
-// Read reads the disc without mounting it.
-func (d discMedium) Read(context.Context, func()) (*ovf.Environment, error) {
-	disc, err := media.Open(d.path)
-	if err != nil {
-		return nil, err
+// disc is the medium that --media asks for. Without the flag it is looked for if the
+// platform is this machine's.
+func (a *app) disc(f *provisionFlags, explicit bool) (provision.Medium, error) {
+	options := &media.Options{System: a.system}
+	switch word := f.media; {
+	case word == mediaNone, word == "" && explicit:
+		return provision.NoMedium(), nil
+	case word == mediaFind, word == "":
+	case strings.HasPrefix(word, "/dev/"): // it may come yet
+		options.Device = word
+	default:
+		if _, err := os.Stat(word); err != nil {
+			text, _ := describe(fileError("read", word, err))
+			return nil, usagef("", "--media: %s", text)
+		}
+		options.Device = word
 	}
-	defer func() { _ = disc.Close() }()
-	return ovf.ReadFS(disc.FS)
+	medium := provision.Disc(options)
+	if !f.eject {
+		medium = keptMedium{medium}
+	}
+	return medium, nil
 }
 
-// Eject does nothing: to open a user's drive is not for a verb that changes nothing.
-func (d discMedium) Eject(context.Context) error { return nil }
+// keptMedium stays in its drive: to open a user's drive is not for a verb that changes
+// nothing.
+type keptMedium struct{ provision.Medium }
+
+func (keptMedium) Eject(context.Context) error { return nil }
 
 // oneFileMedium is a medium with nothing but ovf-env.xml on it.
 func oneFileMedium(document []byte) fs.FS {

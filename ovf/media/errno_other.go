@@ -3,3 +3,5 @@
 package media
 
 func isNoMedium(error) bool { return false }
+
+func isGone(error) bool { return false }

@@ -2,6 +2,7 @@ package media_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 
 	"github.com/azprov/azprov/emulator"
@@ -9,8 +10,29 @@ import (
 	"github.com/azprov/azprov/ovf/media"
 )
 
-// Read the provisioning medium from a disc. On a VM the image is a device: media.Open
-// takes its path.
+// Find the machine's provisioning medium, and open its drive when its data is safe.
+func ExampleOpen() {
+	medium, err := media.Open(context.Background(), &media.Options{
+		SeedDirs: []string{media.CloudInitSeedDir},
+		OnMissed: func() { fmt.Println("waiting for the medium") },
+	})
+	if err != nil {
+		fmt.Println(err) // it names what was looked at
+		return
+	}
+	env, err := medium.Environment()
+	if err != nil {
+		fmt.Println(err) // with the reason to report
+		return
+	}
+	fmt.Println(medium.Path, env.HostName)
+	if err := medium.Eject(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+}
+
+// Read the provisioning medium from a known image. That of a device is opened by
+// media.OpenDisc.
 func ExampleReadVolume() {
 	scenario, err := emulator.LookupScenario("custom-data")
 	if err != nil {

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/discfs"
@@ -89,58 +87,4 @@ func volumeError(op string, err error) error {
 func revision(r uint16) string {
 	digit := func(shift uint) string { return string(rune('0' + r>>shift&0xf)) }
 	return "revision " + digit(8) + "." + digit(4) + digit(0)
-}
-
-// File is a volume in a file or on a device.
-type File struct {
-	Volume
-	file *os.File
-}
-
-// Open opens the image or the block device at path and finds the volume on it. Close
-// closes it; the volume's files cannot be read any more after it.
-//
-// Errors: those of [ReadVolume], NotFound (there is no such file; or no medium in the
-// drive), Denied (it may not be opened).
-func Open(path string) (*File, error) {
-	const op = "media.Open"
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, openError(op, path, err)
-	}
-	size, err := file.Seek(0, io.SeekEnd)
-	if err != nil {
-		_ = file.Close()
-		return nil, openError(op, path, err)
-	}
-	volume, err := ReadVolume(file, size)
-	if err != nil {
-		_ = file.Close()
-		var e *azprov.Error
-		if errors.As(err, &e) {
-			e.Op, e.Target = op, filepath.Clean(path)
-		}
-		return nil, err
-	}
-	return &File{Volume: *volume, file: file}, nil
-}
-
-// Close closes the file.
-func (f *File) Close() error { return f.file.Close() }
-
-func openError(op, path string, err error) error {
-	e := &azprov.Error{Op: op, Target: filepath.Clean(path), Kind: azprov.KindInternal, Message: "cannot be opened", Last: err}
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		e.Last = pathErr.Err // without the name, which the target repeats
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		e.Kind = azprov.KindNotFound
-	case errors.Is(err, fs.ErrPermission):
-		e.Kind, e.Hint = azprov.KindDenied, "run as root, or as a member of the group that may read the device"
-	case isNoMedium(err):
-		e.Kind, e.Message = azprov.KindNotFound, "there is no disc in the drive"
-	}
-	return e
 }

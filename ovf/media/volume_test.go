@@ -111,7 +111,7 @@ func TestGenisoimage(t *testing.T) {
 			t.Parallel()
 			name := strings.ReplaceAll(options, " ", "") + ".img"
 			programtest.Run(t, dir, "genisoimage", append(append([]string{"-quiet", "-o", name}, strings.Fields(options)...), "files")...)
-			disc, err := media.Open(filepath.Join(dir, name))
+			disc, err := media.OpenDisc(filepath.Join(dir, name), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -201,7 +201,7 @@ func TestOpen(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := programtest.Write(t, dir, "disc.img", image(t, discimage.FormatBridge))
-	disc, err := media.Open(path)
+	disc, err := media.OpenDisc(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,9 +225,9 @@ func TestOpen(t *testing.T) {
 		if runtime.GOOS == "windows" && name == "a directory" {
 			continue // there it cannot even be opened
 		}
-		_, err := media.Open(row.path)
+		_, err := media.OpenDisc(row.path, nil)
 		var e *azprov.Error
-		if !errors.As(err, &e) || e.Kind != row.kind || e.Op != "media.Open" || e.Target == "" || !strings.Contains(err.Error(), row.want) {
+		if !errors.As(err, &e) || e.Kind != row.kind || e.Op != "media.OpenDisc" || e.Target == "" || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

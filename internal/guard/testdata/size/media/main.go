@@ -1,25 +1,24 @@
-// The minimal importer of package media: a program that reads the provisioning medium
-// from a device.
+// The minimal importer of package media: a program that finds the provisioning medium,
+// reads it and ejects it.
 package main
 
 import (
+	"context"
 	"fmt"
-	"os"
 
-	"github.com/azprov/azprov/ovf"
 	"github.com/azprov/azprov/ovf/media"
 )
 
 func main() {
-	disc, err := media.Open(os.Args[1])
+	medium, err := media.Open(context.Background(), nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	env, err := ovf.ReadFS(disc.FS)
+	env, err := medium.Environment()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(env.HostName, env.UserName, disc.Close())
+	fmt.Println(env.HostName, env.UserName, medium.Eject(context.Background()))
 }

@@ -1,0 +1,90 @@
+package media
+
+import (
+	"errors"
+	"math"
+	"os"
+	"slices"
+	"syscall"
+
+	"github.com/azprov/azprov"
+)
+
+// The requests of linux/cdrom.h.
+const (
+	cdromEject       = 0x5309
+	cdromDriveStatus = 0x5326
+	cdromLockDoor    = 0x5329
+)
+
+// cdslCurrent asks for the disc that is in, of a changer too.
+const cdslCurrent = math.MaxInt32
+
+// driveStatuses are the answers to CDROM_DRIVE_STATUS (CDS_… in linux/cdrom.h).
+var driveStatuses = map[uintptr]DriveStatus{
+	1: DriveStatusNoDisc, 2: DriveStatusTrayOpen, 3: DriveStatusNotReady, 4: DriveStatusDisc,
+}
+
+// openDrive does not wait: without O_NONBLOCK an empty drive cannot be opened, an open
+// tray is closed, and a pipe in place of the image would hang.
+func openDrive(path string) (Drive, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	return drive{file}, nil
+}
+
+func (d drive) Status() DriveStatus {
+	answer, err := d.ioctl(cdromDriveStatus, cdslCurrent)
+	if status, ok := driveStatuses[answer]; ok && err == nil {
+		return status
+	}
+	return DriveStatusUnknown
+}
+
+func (d drive) Eject() error {
+	// The door is locked while the disc is mounted or open. What matters is whether it
+	// opens, and some drives have no lock.
+	_, _ = d.ioctl(cdromLockDoor, 0)
+	if _, err := d.ioctl(cdromEject, 0); err != nil {
+		return ejectError(err)
+	}
+	if d.Status() == DriveStatusDisc {
+		return &azprov.Error{Kind: azprov.KindInternal, Message: "the drive did not let go of the disc"}
+	}
+	return nil
+}
+
+// noDrive are the answers of what is no optical drive, or of one without a motor.
+var noDrive = []syscall.Errno{syscall.ENOTTY, syscall.EINVAL, syscall.ENOSYS, syscall.EOPNOTSUPP}
+
+// ejectError says what the kernel's errno means of a drive.
+func ejectError(errno error) error {
+	e := &azprov.Error{Kind: azprov.KindInternal, Message: "the drive does not open", Last: errno}
+	switch {
+	case errors.Is(errno, syscall.EBUSY):
+		e.Kind, e.Message = azprov.KindNotReady, "the disc is in use"
+		e.Hint = "unmount it, or end the program that has it open"
+	case slices.ContainsFunc(noDrive, func(no syscall.Errno) bool { return errors.Is(errno, no) }):
+		e.Message = "it is no drive that can be opened"
+	}
+	return e
+}
+
+// ioctl makes one request. The file stays open meanwhile.
+func (d drive) ioctl(request, argument uintptr) (uintptr, error) {
+	conn, err := d.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var answer uintptr
+	var errno syscall.Errno
+	err = conn.Control(func(fd uintptr) {
+		answer, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, request, argument)
+	})
+	if err == nil && errno != 0 {
+		err = errno
+	}
+	return answer, err
+}

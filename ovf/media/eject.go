@@ -1,0 +1,44 @@
+package media
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/azprov/azprov/internal/wait"
+)
+
+// ejectTimeout bounds the drive's answer where ctx does not: a real tray takes seconds.
+const ejectTimeout = 10 * time.Second
+
+// EjectOptions holds the optional parameters of [Eject].
+type EjectOptions struct {
+	// System has the device: [Local] if nil.
+	System System
+}
+
+// Eject unlocks the drive at the path device and opens it, so that nobody finds the
+// password that may be on its disc. It needs no program, and only the permission to open
+// the device. It takes at most 10 s.
+//
+// Errors: NotFound (there is no such device), Denied, NotReady (the disc is mounted, or a
+// program has it open), Timeout and Canceled, Internal (it is no optical drive; the drive
+// refuses; not on Linux).
+func Eject(ctx context.Context, device string, options *EjectOptions) error {
+	const op = "media.Eject"
+	system := Local()
+	if options != nil && options.System != nil {
+		system = options.System
+	}
+	err := wait.Within(ctx, op, ejectTimeout, func(context.Context) error {
+		drive, err := system.OpenDrive(device)
+		if err != nil {
+			return err
+		}
+		return cmp.Or(drive.Eject(), drive.Close())
+	})
+	if err != nil {
+		return fileError(op, device, "the drive cannot be opened", err)
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package media_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/internal/discimage"
+	"github.com/azprov/azprov/internal/programtest"
+	"github.com/azprov/azprov/ovf/media"
+)
+
+func TestEject(t *testing.T) {
+	for name, row := range map[string]struct {
+		change func(*fakeDisc)
+		kind   azprov.Kind
+		want   string
+		after  time.Duration
+	}{
+		"a drive":                {func(*fakeDisc) {}, "", "", 0},
+		"one that refuses":       {func(d *fakeDisc) { d.ejectErr = syscall.EIO }, azprov.KindInternal, "media.Eject (/dev/sr0)", 0},
+		"one that is forbidden":  {func(d *fakeDisc) { d.openErr = fs.ErrPermission }, azprov.KindDenied, "run as root", 0},
+		"one that never answers": {func(d *fakeDisc) { d.ejectTakes = time.Hour }, azprov.KindTimeout, "no answer within 10s", 10 * second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				d := holding(image(t, discimage.FormatUDF)).with(row.change)
+				w.drive("sr0", d)
+				start := time.Now()
+				err := media.Eject(t.Context(), "/dev/sr0", &media.EjectOptions{System: w})
+				if took := time.Since(start); took != row.after {
+					t.Errorf("took %v", took)
+				}
+				if row.want == "" {
+					if err != nil || d.ejected != 1 || d.open != 0 {
+						t.Errorf("%v, ejected %d times, open %d times", err, d.ejected, d.open)
+					}
+					return
+				}
+				if azprov.KindOf(err) != row.kind || !strings.Contains(err.Error(), row.want) {
+					t.Error(err)
+				}
+				time.Sleep(time.Hour) // what was left behind ends
+			})
+		})
+	}
+}
+
+// A medium ejects the drive that it was read from, and nothing if it is in none.
+func TestMediumEject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		d := holding(image(t, discimage.FormatUDF))
+		w.drive("sr0", d)
+		m, err := media.Open(t.Context(), &media.Options{System: w})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Eject(t.Context()); err != nil || d.ejected != 1 {
+			t.Errorf("%v, ejected %d times", err, d.ejected)
+		}
+		for name, file := range files(t) {
+			w.file("seed/"+name, string(file.Data))
+		}
+		if m, err = media.Open(t.Context(), &media.Options{System: w, SeedDirs: []string{"/seed"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Eject(t.Context()); err != nil || d.ejected != 1 {
+			t.Errorf("a seed: %v, ejected %d times", err, d.ejected)
+		}
+	})
+}
+
+// What is no drive is told so by the real system.
+func TestEjectAnImage(t *testing.T) {
+	t.Parallel()
+	path := programtest.Write(t, t.TempDir(), "disc.img", image(t, discimage.FormatUDF))
+	err := media.Eject(t.Context(), path, nil)
+	want := "it is no drive that can be opened"
+	if runtime.GOOS != "linux" {
+		want = "on Linux only"
+	}
+	if azprov.KindOf(err) != azprov.KindInternal || !strings.Contains(err.Error(), want) {
+		t.Error(err)
+	}
+	if err := media.Eject(t.Context(), filepath.Join(t.TempDir(), "absent"), nil); azprov.KindOf(err) != azprov.KindNotFound {
+		t.Error(err)
+	}
+}
+
+// The caller's end of patience ends the search at once, and is told from a medium that is
+// not there.
+func TestOpenEndsWithItsContext(t *testing.T) {
+	for name, row := range map[string]struct {
+		prepare func(*world)
+		cancel  bool
+		kind    azprov.Kind
+	}{
+		"deadline in the wait":       {func(*world) {}, false, azprov.KindTimeout},
+		"canceled in the wait":       {func(*world) {}, true, azprov.KindCanceled},
+		"deadline in the first look": {func(w *world) { w.drive("sr0", holding(nil).with(func(d *fakeDisc) { d.hangs = -1 })) }, false, azprov.KindTimeout},
+		"canceled in the first look": {func(w *world) { w.drive("sr0", holding(nil).with(func(d *fakeDisc) { d.hangs = -1 })) }, true, azprov.KindCanceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				row.prepare(w)
+				ctx, cancel := context.WithTimeout(t.Context(), 3*second)
+				if row.cancel {
+					ctx, cancel = context.WithCancel(t.Context())
+					time.AfterFunc(3*second, cancel)
+				}
+				defer cancel()
+				start := time.Now()
+				_, err := media.Open(ctx, &media.Options{System: w})
+				if azprov.KindOf(err) != row.kind || !errors.Is(err, ctx.Err()) || time.Since(start) != 3*second {
+					t.Errorf("%v after %v", err, time.Since(start))
+				}
+			})
+		})
+	}
+}
+
+// However many events there are, a drive is looked at 20 times a second at most.
+func TestLooksAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.drive("sr0", &fakeDisc{status: media.DriveStatusNoDisc})
+		for i := range 2000 {
+			w.later(time.Duration(i)*time.Millisecond, true, func() {})
+		}
+		if _, err := media.Open(t.Context(), &media.Options{System: w, Wait: 2 * second}); err == nil {
+			t.Error("found")
+		}
+		if looks := w.looks["/dev/sr0"]; looks < 30 || looks > 41 {
+			t.Errorf("%d looks", looks)
+		}
+	})
+}
