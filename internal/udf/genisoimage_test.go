@@ -57,6 +57,7 @@ func TestGenisoimage(t *testing.T) {
 		"empty":               {},
 		"a block":             randomBytes(2048),
 		"a block and a byte":  randomBytes(2049),
+		"more than a MiB":     randomBytes(3<<20 + 17),
 		"Grüße.txt":           []byte("8 bits"),
 		"日本語.txt":             []byte("16 bits"),
 		"sub/.hidden":         []byte("hidden"),
