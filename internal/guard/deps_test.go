@@ -103,6 +103,7 @@ var layout = []layoutRow{
 	{"internal/discimage", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/guard", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/iso9660", [][]ban{everywhere, parser, {noEtree}}},
+	{"internal/lease", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/mediatest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition}}}, // for tests
 	{"internal/memnet", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/nearest", [][]ban{everywhere, parser, {noEtree}}},
