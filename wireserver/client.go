@@ -38,8 +38,8 @@ const (
 type ClientOptions struct {
 	azcore.ClientOptions
 
-	// Endpoint is the base URL, [azprov.WireServerEndpoint] if empty. DHCP option
-	// 245 may name another.
+	// Endpoint is the base URL, [azprov.WireServerEndpoint] if empty. On a fabric whose
+	// DHCP server names another in option 245, [Discover] finds it.
 	Endpoint string
 	// AgentName is sent as x-ms-agent-name, [DefaultAgentName] if empty. It may hold
 	// letters, digits, blanks and punctuation of ASCII.

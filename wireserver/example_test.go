@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"testing/fstest"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
@@ -83,4 +84,22 @@ func ExampleClient_WatchGoalState() {
 		break
 	}
 	// Output: incarnation 1
+}
+
+// Find the wire server of a fabric that has another one than public Azure, from the lease
+// that systemd-networkd got there. On a VM Root is left out.
+func ExampleDiscover() {
+	lease := []byte("ADDRESS=10.62.144.96\nOPTION_245=0a3e908c\n")
+	found, err := wireserver.Discover(context.Background(), &wireserver.DiscoverOptions{
+		Root: fstest.MapFS{"run/systemd/netif/leases/2": {Data: lease}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(found.URL, found.Source, found.File)
+	if _, err := wireserver.NewClient(&wireserver.ClientOptions{Endpoint: found.URL}); err != nil {
+		fmt.Println(err)
+	}
+	// Output: http://10.62.144.140 Lease /run/systemd/netif/leases/2
 }

@@ -56,7 +56,7 @@ type Client struct {
 // NewClient checks the configuration and builds the pipeline.
 func NewClient(cfg Config) (*Client, error) {
 	op := cfg.Package + ".New" + cfg.Name
-	endpoint, err := checkEndpoint(op, cfg.Endpoint)
+	endpoint, err := CheckEndpoint(op, cfg.Endpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,9 @@ func (c *Client) Endpoint() string { return c.endpoint }
 // Logger returns the client's logger, never nil.
 func (c *Client) Logger() *zap.Logger { return c.logger }
 
-func checkEndpoint(op, endpoint string) (string, error) {
+// CheckEndpoint returns a base URL without a slash at its end, or an error of
+// [azprov.KindInternal] if it is none.
+func CheckEndpoint(op, endpoint string) (string, error) {
 	u, err := url.Parse(endpoint)
 	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
 		strings.Trim(u.Path, "/") == "" && !strings.ContainsAny(endpoint, "?#") && u.User == nil {

@@ -1,5 +1,5 @@
-// The minimal importer of package wireserver: an agent that reports Ready and
-// watches the goal state.
+// The minimal importer of package wireserver: an agent that finds the wire server,
+// reports Ready and watches the goal state.
 package main
 
 import (
@@ -11,7 +11,12 @@ import (
 )
 
 func main() {
-	client, err := wireserver.NewClient(nil)
+	found, err := wireserver.Discover(context.Background(), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client, err := wireserver.NewClient(&wireserver.ClientOptions{Endpoint: found.URL})
 	if err != nil {
 		fmt.Println(err)
 		return
