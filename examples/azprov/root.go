@@ -60,8 +60,8 @@ func (a *app) rootCommand() *cobra.Command {
 	root.Flags().BoolVar(&showVersion, "version", false, "print the version, as the verb does")
 	a.globalFlags(root)
 	root.AddCommand(
-		a.provisionCommand(), a.emulateCommand(), a.imdsCommand(), a.goalStateCommand(), a.certsCommand(),
-		a.ovfCommand(), a.mediaCommand(), a.reportCommand(), a.vmIDCommand(), a.versionCommand(),
+		a.provisionCommand(), a.emulateCommand(), a.imdsCommand(), a.wireServerCommand(), a.goalStateCommand(),
+		a.certsCommand(), a.ovfCommand(), a.mediaCommand(), a.reportCommand(), a.vmIDCommand(), a.versionCommand(),
 	)
 	return root
 }

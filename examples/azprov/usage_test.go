@@ -84,6 +84,8 @@ func TestUsageErrors(t *testing.T) {
 		{"imds get ../x --imds http://127.0.0.1:1", "want a path below /metadata"},
 		{"imds get x --api-version new", "is no version"},
 		{"imds get x --format xml", "want text or json"},
+		{"wireserver discover stray", "stray argument"},
+		{"wireserver find", `unknown verb "find"`},
 		{"goalstate show stray", "stray argument"},
 		{"goalstate parse", "the argument FILE is missing"},
 		{"ovf show", "the argument FILE is missing"},

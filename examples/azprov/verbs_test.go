@@ -72,6 +72,7 @@ func verbs(t *testing.T, p platform) map[string]struct {
 		"imds get instance":  {p.flags("imds", "get", "/metadata/instance"), []string{`"location": "westeurope"`, `"userData": "[redacted]"`}},
 		"imds get a leaf":    {p.flags("imds", "get", "instance/compute/location", "--format", "text"), []string{"westeurope"}},
 		"imds get user data": {p.flags("imds", "get", "instance/compute/userData", "--format", "text", "--api-version", "2021-01-01"), []string{"[redacted]"}},
+		"discover":           {[]string{"wireserver", "discover", "--root", t.TempDir()}, []string{azprov.WireServerEndpoint, "Default"}},
 		"goalstate show":     {p.flags("goalstate", "show"), []string{"incarnation", "containerId", "hostingEnvironmentConfigUrl"}},
 		"ovf show a file":    {[]string{"ovf", "show", document}, []string{"harbour-01", "password                22 bytes, [redacted]"}},
 		"ovf show a medium":  {[]string{"ovf", "show", p.medium}, []string{"custom data             29 bytes, [redacted]"}},
