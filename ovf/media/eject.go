@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/wait"
 )
 
@@ -31,6 +32,12 @@ func Eject(ctx context.Context, device string, options *EjectOptions) error {
 		system = options.System
 	}
 	err := wait.Within(ctx, op, ejectTimeout, func(context.Context) error {
+		// The kernel lets root take a mounted disc away from those who read it.
+		if mounts := readDevices(system.FS()).named(device).mounts; len(mounts) > 0 {
+			return &azprov.Error{
+				Kind: azprov.KindNotReady, Message: "the disc is mounted at " + azprov.OneLine(mounts[0]), Hint: "unmount it first",
+			}
+		}
 		drive, err := system.OpenDrive(device)
 		if err != nil {
 			return err

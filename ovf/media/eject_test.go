@@ -55,6 +55,24 @@ func TestEject(t *testing.T) {
 	}
 }
 
+// Whoever has the disc mounted must not lose it.
+func TestEjectAMountedDisc(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		d := holding(image(t, discimage.FormatUDF))
+		w.drive("sr0", d)
+		w.drives["/dev/cdrom"] = d
+		w.link("dev/cdrom", "sr0")
+		w.file("proc/self/mountinfo", "31 1 11:0 / /mnt ro - udf /dev/sr0 ro\n")
+		for _, device := range []string{"/dev/sr0", "/dev/cdrom"} {
+			err := media.Eject(t.Context(), device, &media.EjectOptions{System: w})
+			if azprov.KindOf(err) != azprov.KindNotReady || !strings.Contains(err.Error(), "the disc is mounted at /mnt") || d.ejected > 0 {
+				t.Errorf("%s: %v, ejected %d times", device, err, d.ejected)
+			}
+		}
+	})
+}
+
 // A medium ejects the drive that it was read from, and nothing if it is in none.
 func TestMediumEject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
