@@ -16,6 +16,10 @@
 // encrypted for whoever asks, as on Azure; that openssl opens them is tested. The
 // HostGAPlugin (port 32526) is not played.
 //
+// A VM of a pre-provisioning pool ([Pool]) becomes its owner's while it runs. A
+// [LinkDriver] moves its network: [MemoryLinks] for tests, package emulator/lab for real.
+// [Fabric.Timeline] says when what happened.
+//
 // Nothing needs root, the real addresses or a network: [Fabric.ListenInMemory]
 // also works inside a testing/synctest bubble.
 package emulator

@@ -22,6 +22,10 @@ func ExampleScenarios() {
 	// imds-denied
 	// no-imds
 	// no-ovf
+	// pps-osdisk
+	// pps-recovery
+	// pps-running
+	// pps-savable
 	// slow-start
 	// stack-hub
 }

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/azprov/azprov/internal/pfx"
+	"github.com/azprov/azprov"
 )
 
 // Options are the optional settings of [NewFabric].
@@ -15,28 +15,45 @@ type Options struct {
 	// a Writer with a method Flush() error is flushed after it. It is called from
 	// one goroutine at a time.
 	Journal io.Writer
+	// Links moves the network of a VM in a pool. Without one these events are somebody
+	// else's business, and the owner's data comes by time alone.
+	Links LinkDriver
 }
 
 // Fabric is the platform around one VM. All methods are safe for concurrent use.
 type Fabric struct {
 	scenario Scenario
 	journal  *journal
+	links    LinkDriver
+	owner    identity // what the VM of a pool becomes
 
-	mu sync.Mutex
-	vm *vmState
+	mu     sync.Mutex
+	vm     *vmState
+	driven bool // Drive was called.
 }
 
 // vmState is what changes while a VM lives. Fabric.mu guards it.
 type vmState struct {
-	spec     VM
-	document map[string]any
+	identity
 	versions []string // oldest first
-	wire     wireIDs
-	bundle   pfx.Contents
 	ciphers  []string
 	reports  []Report
 	rate     rateLimit
 	faults   map[Service]*faultQueue
+
+	timeline []Milestone
+	changed  chan struct{} // Closed when the timeline grows, and replaced.
+	reported time.Time     // When the first Ready of a VM in a pool was accepted.
+	pooled   bool          // The VM comes from a pool.
+	reused   bool          // It is its owner's.
+	notYet   int           // The status of reprovisiondata before the data is there.
+	stale    object        // The document of the pool, once the VM is reused.
+	// staleReads is how many more answers show it.
+	staleReads int
+	before     int  // How many of the reports were for the pool.
+	fetched    bool // The owner's data was read.
+	failed     bool // A failure was reported.
+	lost       bool // The answer to the last report did not arrive.
 }
 
 // ReportState is the state that the platform shows for a VM.
@@ -71,6 +88,8 @@ type Report struct {
 	Time time.Time `json:"time"`
 	// Format is "xml" or "json".
 	Format string `json:"format"`
+	// Pool: it was sent while the VM waited in a pool, before the owner's data was there.
+	Pool bool `json:"pool,omitempty"`
 }
 
 // NewFabric returns the platform that the scenario describes. options may be nil.
@@ -84,25 +103,24 @@ func NewFabric(s Scenario, options *Options) (*Fabric, error) {
 	if err := s.validate(); err != nil {
 		return nil, err
 	}
-	bundle, err := contentsOf(s.VM)
-	if err != nil {
-		return nil, err
-	}
-	document, err := instanceDocument(s)
+	first, owner, err := s.identities()
 	if err != nil {
 		return nil, err
 	}
 	f := &Fabric{
 		scenario: s,
-		journal:  &journal{out: options.Journal, secrets: s.secrets(document)},
+		journal:  &journal{out: options.Journal, secrets: s.secrets(first.document, owner.document)},
+		links:    options.Links,
+		owner:    owner,
 		vm: &vmState{
-			spec:     s.VM,
-			document: document,
-			versions: s.IMDS.APIVersions,
-			wire:     newWireIDs(s),
-			bundle:   bundle,
-			ciphers:  s.WireServer.Ciphers,
-			rate:     rateLimit{off: s.IMDS.RateLimit.String() == "off"},
+			identity:   first,
+			versions:   s.IMDS.APIVersions,
+			ciphers:    s.WireServer.Ciphers,
+			rate:       rateLimit{off: s.IMDS.RateLimit == azprov.SwitchOff},
+			changed:    make(chan struct{}),
+			pooled:     s.isPool(),
+			notYet:     s.Pool.NotYet,
+			staleReads: s.Pool.StaleReads,
 			faults: map[Service]*faultQueue{
 				ServiceIMDS:       newFaultQueue(s.IMDS.Faults),
 				ServiceWireServer: newFaultQueue(s.WireServer.Faults),
@@ -124,8 +142,13 @@ func (f *Fabric) IMDS() http.Handler { return f.handler(ServiceIMDS) }
 // WireServer returns the wire server. What [Fabric.IMDS] says holds for it too.
 func (f *Fabric) WireServer() http.Handler { return f.handler(ServiceWireServer) }
 
-// VM returns what the scenario promises of the VM, with defaults filled in.
+// VM returns what the scenario promises of the VM, with defaults filled in. One from a
+// pool is there what it boots as.
 func (f *Fabric) VM() VM { return f.scenario.VM }
+
+// Owner returns what provisioning must come to: the VM of the pool's owner, and outside
+// of a pool [Fabric.VM].
+func (f *Fabric) Owner() VM { return f.owner.spec }
 
 // Scenario returns the scenario, with defaults filled in.
 func (f *Fabric) Scenario() Scenario { return f.scenario }
@@ -141,15 +164,17 @@ func (f *Fabric) Reports() []Report {
 }
 
 // State returns the state after the last accepted report. As on the real platform
-// the last report wins; a Ready after a failure is marked in the journal.
+// the last report wins; a Ready after a failure is marked in the journal. Once the data
+// of a pool's owner is there, the reports from the pool do not count.
 func (f *Fabric) State() ReportState {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.advance(time.Now())
 	return f.vm.state()
 }
 
 func (v *vmState) state() ReportState {
-	if len(v.reports) == 0 {
+	if len(v.reports) == v.before {
 		return StateNone
 	}
 	return v.reports[len(v.reports)-1].State

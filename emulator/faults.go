@@ -131,6 +131,11 @@ func (f *Fault) label() string {
 	}
 }
 
+// keepsAnswer reports whether the right answer arrives after all.
+func (f *Fault) keepsAnswer() bool {
+	return f.Kind == FaultAnswer && f.Status == 0 && f.Body == nil
+}
+
 // answer turns good, the answer to a right request, into the fault's.
 func (f *Fault) answer(service Service, good response) response {
 	resp := good

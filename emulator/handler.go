@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"time"
 
@@ -52,6 +51,8 @@ type response struct {
 	verdicts []string
 	report   *Report // The health report in the request, accepted or not.
 	accept   bool    // The report is to be accepted when this answer is sent.
+	lost     bool    // The answer will not arrive as a whole.
+	served   func()  // What a right answer changes. Fabric.mu is held.
 }
 
 func readRequest(r *http.Request) *request {
@@ -83,6 +84,7 @@ func (f *Fabric) handler(service Service) http.Handler {
 			faulty := fault.answer(service, resp)
 			faulty.verdicts, faulty.report = resp.verdicts, resp.report
 			faulty.accept = resp.accept && fault.Status == 0
+			faulty.lost = fault.Kind == FaultTruncate
 			resp = faulty
 		}
 		f.acceptReport(&resp, time.Now())
@@ -97,6 +99,8 @@ func (f *Fabric) handler(service Service) http.Handler {
 func (f *Fabric) decide(service Service, req *request, now time.Time) (response, *Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.begin(now)
+	f.advance(now)
 	var resp response
 	limited := false
 	switch service {
@@ -118,7 +122,11 @@ func (f *Fabric) decide(service Service, req *request, now time.Time) (response,
 		refused.verdicts = append(refused.verdicts, "over 5 requests a second")
 		return refused, nil
 	}
-	return resp, f.vm.faults[service].take(req.uri)
+	fault := f.vm.faults[service].take(req.uri)
+	if resp.served != nil && (fault == nil || fault.keepsAnswer()) {
+		resp.served()
+	}
+	return resp, fault
 }
 
 // acceptReport keeps the report of a response that says it was accepted.
@@ -131,9 +139,11 @@ func (f *Fabric) acceptReport(resp *response, now time.Time) {
 	report := *resp.report
 	report.Time = now.UTC()
 	report.Description = f.journal.redactURI(report.Description)
-	if report.State == StateReady && slices.ContainsFunc(f.vm.reports, func(r Report) bool { return r.State == StateFailed }) {
-		resp.verdicts = append(resp.verdicts, "Ready after Failed")
+	f.advance(now)
+	if verdict := f.vm.account(&report, now, resp.lost); verdict != "" {
+		resp.verdicts = append(resp.verdicts, verdict)
 	}
+	resp.report.Pool = report.Pool
 	f.vm.reports = append(f.vm.reports, report)
 }
 

@@ -17,31 +17,32 @@ type object = map[string]any
 // the newest api-version; every request gets a pruned copy. All primitives but
 // hasCustomData are strings, and what does not apply is there and empty, as on
 // the real service (Microsoft, "Azure Instance Metadata Service", schema).
-func instanceDocument(s Scenario) (object, error) {
+// patch is a JSON merge patch over it, from the field of that name.
+func instanceDocument(s Scenario, vm VM, ppsType string, patch json.RawMessage, field string) (object, error) {
 	hasCustomData, ok := s.IMDS.HasCustomData.Value()
 	if !ok {
-		hasCustomData = s.VM.CustomData.Len() > 0
+		hasCustomData = vm.CustomData.Len() > 0
 	}
 	var document any = object{
-		"compute": computeDocument(s.VM),
-		"network": networkDocument(s.VM),
+		"compute": computeDocument(vm),
+		"network": networkDocument(vm),
 		"extended": object{"compute": object{
 			"hasCustomData": hasCustomData,
-			"ppsType":       s.IMDS.PPSType,
+			"ppsType":       ppsType,
 		}},
 	}
-	if len(s.IMDS.Instance) > 0 {
-		var patch any
-		d := json.NewDecoder(bytes.NewReader(s.IMDS.Instance))
+	if len(patch) > 0 {
+		var changes any
+		d := json.NewDecoder(bytes.NewReader(patch))
 		d.UseNumber()
-		if err := d.Decode(&patch); err != nil {
-			return nil, malformed("emulator.NewFabric", "imds.instance is not JSON")
+		if err := d.Decode(&changes); err != nil {
+			return nil, malformed("emulator.NewFabric", field+" is not JSON")
 		}
-		document = mergePatch(document, patch)
+		document = mergePatch(document, changes)
 	}
 	patched, ok := document.(object)
 	if !ok {
-		return nil, malformed("emulator.NewFabric", "imds.instance is not a JSON object")
+		return nil, malformed("emulator.NewFabric", field+" is not a JSON object")
 	}
 	return patched, nil
 }

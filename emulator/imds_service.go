@@ -42,12 +42,16 @@ func (v *vmState) imds(req *request) response {
 	if resp, ok := v.versionRefusal(version); ok && !events {
 		return resp
 	}
-	if route != "instance" {
+	switch route {
+	case "instance":
+		return v.instance(req, rest, version)
+	case "reprovisiondata":
+		return v.reprovisionData(v.notYet)
+	default:
 		// The other documented routes answer as they do on a VM that has nothing
-		// there: no load balancer, no identity, no reprovision data.
+		// there: no load balancer, no identity.
 		return imdsError(http.StatusNotFound, "Not found")
 	}
-	return v.instance(req, rest, version)
 }
 
 // eventVersions is the version line of scheduled events.
@@ -108,11 +112,20 @@ func (v *vmState) versionRefusal(version string) (response, bool) {
 
 // instance answers /metadata/instance and what is below.
 func (v *vmState) instance(req *request, path []string, version string) response {
+	document, served := v.instanceDocument()
+	resp := instanceAnswer(document, req, path, version)
+	if resp.status == http.StatusOK {
+		resp.served = served
+	}
+	return resp
+}
+
+func instanceAnswer(document object, req *request, path []string, version string) response {
 	format := req.query.Get("format")
 	if format != "" && format != "json" && format != "text" {
 		return imdsError(http.StatusBadRequest, "Bad request. format is invalid", "unknown format")
 	}
-	pruned, _ := prune(v.document, "", version, since()).(object)
+	pruned, _ := prune(document, "", version, since()).(object)
 	if !strings.EqualFold(req.query.Get("extended"), "true") || version < extendedSince {
 		delete(pruned, "extended")
 	}

@@ -201,17 +201,22 @@ func unescape(s string, plusIsBlank bool) string {
 func (j *journal) leaks(uri string) bool { return j.redactURI(uri) != uri }
 
 // secrets returns the texts that must never be written down: the VM's secrets,
-// plain, in base64 and percent-encoded, and the user data of the document, which
-// a scenario may have patched.
-func (s Scenario) secrets(document object) []string {
-	plain := []string{s.VM.Password.RevealString(), s.VM.CustomData.RevealString(), s.VM.UserData.RevealString()}
-	for _, entry := range s.VM.Certificates {
-		plain = append(plain, entry.PrivateKey.RevealString())
+// plain, in base64 and percent-encoded, those of a pool's owner, and the user data of
+// the documents, which a scenario may have patched.
+func (s Scenario) secrets(documents ...object) []string {
+	var plain []string
+	for _, vm := range []VM{s.VM, s.Pool.Owner} {
+		plain = append(plain, vm.Password.RevealString(), vm.CustomData.RevealString(), vm.UserData.RevealString())
+		for _, entry := range vm.Certificates {
+			plain = append(plain, entry.PrivateKey.RevealString())
+		}
 	}
-	if compute, ok := document["compute"].(object); ok {
-		if userData, ok := compute["userData"].(string); ok {
-			decoded, _ := base64.StdEncoding.DecodeString(userData)
-			plain = append(plain, userData, string(decoded))
+	for _, document := range documents {
+		if compute, ok := document["compute"].(object); ok {
+			if userData, ok := compute["userData"].(string); ok {
+				decoded, _ := base64.StdEncoding.DecodeString(userData)
+				plain = append(plain, userData, string(decoded))
+			}
 		}
 	}
 	var all []string

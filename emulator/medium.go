@@ -30,7 +30,7 @@ func (f *Fabric) mediumFiles() (fstest.MapFS, error) {
 	document := s.Medium.Document.Reveal()
 	if document == nil {
 		var err error
-		if document, err = ovfDocument(s.VM); err != nil {
+		if document, err = ovfDocument(s.VM, s.Pool.Type); err != nil {
 			return nil, err
 		}
 	}
@@ -42,8 +42,8 @@ func (f *Fabric) mediumFiles() (fstest.MapFS, error) {
 }
 
 // ovfDocument writes the VM's ovf-env.xml with the fields that Azure fills for a
-// Linux VM.
-func ovfDocument(vm VM) ([]byte, error) {
+// Linux VM. pool is how a VM that waits for its owner gets it, else empty.
+func ovfDocument(vm VM, pool ovf.PreprovisionedVMType) ([]byte, error) {
 	environment := ovf.Environment{
 		HostName:                         vm.HostName,
 		UserName:                         vm.UserName,
@@ -54,7 +54,8 @@ func ovfDocument(vm VM) ([]byte, error) {
 			KMSServerHostname:        "kms.core.windows.net",
 			ProvisionGuestAgent:      azprov.SwitchOn,
 			ProvisionGuestProxyAgent: azprov.SwitchOff,
-			PreprovisionedVM:         azprov.SwitchOff,
+			PreprovisionedVM:         azprov.NewSwitch(pool != ""),
+			PreprovisionedVMType:     pool,
 		},
 	}
 	for _, key := range vm.SSHKeys {

@@ -30,7 +30,11 @@ func (f *Fabric) ListenInMemory(ctx context.Context) *Server {
 		hosts[host] = memnet.NewListener(host, started.Add(refused))
 		s.serve(ctx, service, hosts[host])
 	}
+	s.drive(ctx)
 	s.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if links, ok := f.links.(*MemoryLinks); ok && !links.Connected() {
+			return nil, memnet.Unreachable(network, address)
+		}
 		if listener, ok := hosts[address]; ok && strings.HasPrefix(network, "tcp") {
 			return listener.Dial(ctx, network)
 		}

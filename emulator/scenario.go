@@ -23,6 +23,8 @@ type Scenario struct {
 	WireServer WireServer `json:"wireServer,omitzero"`
 	// Medium is the provisioning DVD.
 	Medium Medium `json:"medium,omitzero"`
+	// Pool makes the VM wait in a pre-provisioning pool, until it becomes another.
+	Pool Pool `json:"pool,omitzero"`
 }
 
 // VM is what the platform knows of a machine, and so what provisioning it must
@@ -134,12 +136,14 @@ type IMDS struct {
 	// APIVersions are the api-versions that the service speaks, in any order;
 	// empty stands for all that are documented.
 	APIVersions []string `json:"apiVersions,omitempty"`
-	// RateLimit off takes away the limit of 5 requests a second.
+	// RateLimit off takes away the limit of 5 requests a second. A VM of a pool always
+	// has it.
 	RateLimit azprov.Switch `json:"rateLimit,omitzero"`
 	// HasCustomData is extended.compute.hasCustomData; unset stands for "the VM
 	// has custom data".
 	HasCustomData azprov.Switch `json:"hasCustomData,omitzero"`
-	// PPSType is extended.compute.ppsType; empty stands for "None".
+	// PPSType is extended.compute.ppsType; empty stands for the pool's type, and for
+	// "None" outside of one.
 	PPSType string `json:"ppsType,omitempty"`
 	// Instance is a JSON merge patch (RFC 7396) over the instance document that
 	// is made from the VM: {"network": null} takes the network away.

@@ -35,7 +35,7 @@ func TestScenarios(t *testing.T) {
 		}
 	}
 	// A file that does not parse would be missing here.
-	want := []string{"linux-vm", "bad-ovf", "custom-data", "fingerprint-keys", "imds-denied", "no-imds", "no-ovf", "slow-start", "stack-hub"}
+	want := []string{"linux-vm", "bad-ovf", "custom-data", "fingerprint-keys", "imds-denied", "no-imds", "no-ovf", "pps-osdisk", "pps-recovery", "pps-running", "pps-savable", "slow-start", "stack-hub"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)
 	}
@@ -67,7 +67,7 @@ func TestParseScenarioRefuses(t *testing.T) {
 		{"another case", `{"Name":"a"}`, `unknown key "Name" in the scenario; did you mean "name"?`},
 		{"an unknown key below", `{"name":"a","vm":{"host":"b"}}`, `unknown key "host" in vm; did you mean "hostName"?`},
 		{"an unknown key in a list", `{"name":"a","imds":{"faults":[{"status":410},{"retry-after":"1"}]}}`, `unknown key "retry-after" in imds.faults[1]; did you mean "retryAfter"?`},
-		{"a key like no other", `{"zzzzzzzz":1}`, "known are description, imds, medium, name, vm, wireServer"},
+		{"a key like no other", `{"zzzzzzzz":1}`, "known are description, imds, medium, name, pool, vm, wireServer"},
 		{"a key twice", `{"name":"a","name":"b"}`, "name is there twice"},
 		{"a list for an object", `{"name":"a","vm":[]}`, "vm is a list, want an object"},
 		{"an object for a list", `{"name":"a","imds":{"faults":{}}}`, "imds.faults is an object, want a list"},
@@ -94,6 +94,18 @@ func TestParseScenarioRefuses(t *testing.T) {
 		{"a status that is none", `{"name":"a",` + vm + `,"imds":{"faults":[{"status":42}]}}`, "status is not between 200 and 599"},
 		{"a negative delay", `{"name":"a",` + vm + `,"imds":{"faults":[{"delay":"-1s"}]}}`, "a duration is negative"},
 		{"refuse with more", `{"name":"a",` + vm + `,"imds":{"faults":[{"refuse":"1s","status":410}]}}`, "refuse stands alone in its step"},
+		{"a pool without a type", `{"name":"a",` + vm + `,"pool":{"switchAfter":"1s"}}`, "pool has no type, want Running"},
+		{"a pool of another type", `{"name":"a",` + vm + `,"pool":{"type":"Paused","owner":{"hostName":"b"}}}`, `pool.type is "Paused", want Running, Savable`},
+		{"a pool without an owner", `{"name":"a",` + vm + `,"pool":{"type":"Running"}}`, "pool.owner.name and pool.owner.hostName are both empty"},
+		{"an owner of generation 3", `{"name":"a",` + vm + `,"pool":{"type":"Running","owner":{"hostName":"b","generation":3}}}`, "pool.owner.generation is 3"},
+		{"an owner whose key is no certificate", `{"name":"a",` + vm + `,"pool":{"type":"Running","owner":{"hostName":"b","sshKeys":[{"certificate":"x"}]}}}`, "pool.owner.sshKeys[0].certificate is no"},
+		{"an owner with a password that is too long", `{"name":"a",` + vm + `,"pool":{"type":"Running","owner":{"hostName":"b","password":"` + strings.Repeat("x", 73) + `"}}}`, "cannot be put on a medium"},
+		{"an owner's patch that is no object", `{"name":"a",` + vm + `,"pool":{"type":"Running","owner":{"hostName":"b"},"instance":[1]}}`, "pool.instance is not a JSON object"},
+		{"a disk that is switched", `{"name":"a",` + vm + `,"pool":{"type":"PreprovisionedOSDisk","owner":{"hostName":"b"},"switched":true}}`, "a VM whose disk is taken is not switched"},
+		{"a negative wait in the pool", `{"name":"a",` + vm + `,"pool":{"type":"Running","owner":{"hostName":"b"},"outage":"-1s"}}`, "pool: a duration is negative"},
+		{"a status for not yet that is none", `{"name":"a",` + vm + `,"pool":{"type":"Running","owner":{"hostName":"b"},"notYet":42}}`, "pool.notYet is not between 200 and 599"},
+		{"negative stale reads", `{"name":"a",` + vm + `,"pool":{"type":"Running","owner":{"hostName":"b"},"staleReads":-1}}`, "pool.staleReads is negative"},
+		{"a pool without the rate limit", `{"name":"a",` + vm + `,"imds":{"rateLimit":false},"pool":{"type":"Running","owner":{"hostName":"b"}}}`, "imds.rateLimit is off, and Azure limits"},
 		{"a reset with an answer", `{"name":"a",` + vm + `,"imds":{"faults":[{"kind":"reset","status":410}]}}`, "a step of kind reset has no answer"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

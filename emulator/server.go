@@ -41,39 +41,60 @@ type Server struct {
 // ends the requests that are waiting. An address that cannot be had is an error
 // of azprov.KindNetwork.
 func (f *Fabric) Listen(ctx context.Context, imdsAddr, wireAddr string) (*Server, error) {
+	return f.ListenWith(ctx, listenTCP, imdsAddr, wireAddr)
+}
+
+// ListenFunc listens on a TCP address.
+type ListenFunc func(ctx context.Context, address string) (net.Listener, error)
+
+// ListenWith is [Fabric.Listen] with the listeners of the caller, for addresses that
+// this program's own sockets cannot have. listen may be called again for the same
+// address, once its first listener was closed, from another goroutine.
+func (f *Fabric) ListenWith(ctx context.Context, listen ListenFunc, imdsAddr, wireAddr string) (*Server, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	s := newServer(f, cancel)
 	var dialer net.Dialer
 	s.dial = dialer.DialContext
 	listeners := map[Service]net.Listener{}
 	for service, addr := range map[Service]string{ServiceIMDS: imdsAddr, ServiceWireServer: wireAddr} {
-		listener, err := listenTCP(ctx, addr)
+		listener, err := listen(ctx, addr)
 		if err != nil {
 			for _, l := range listeners {
 				_ = l.Close()
 			}
 			cancel()
-			return nil, err
+			return nil, listenError(addr, err)
 		}
 		listeners[service] = listener
 		s.urls[service] = "http://" + listener.Addr().String()
 	}
 	for service, listener := range listeners {
-		s.start(ctx, service, listener)
+		s.start(ctx, listen, service, listener)
 	}
+	s.drive(ctx)
 	return s, nil
 }
 
 func listenTCP(ctx context.Context, addr string) (net.Listener, error) {
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, &azprov.Error{
-			Op: "emulator.Fabric.Listen", Target: addr, Kind: azprov.KindNetwork,
-			Message: "cannot listen", Last: err, Hint: "use port 0 for a free one",
-		}
+	return config.Listen(ctx, "tcp", addr)
+}
+
+func listenError(addr string, err error) error {
+	return &azprov.Error{
+		Op: "emulator.Fabric.Listen", Target: addr, Kind: azprov.KindNetwork,
+		Message: "cannot listen", Last: err, Hint: "use port 0 for a free one",
 	}
-	return listener, nil
+}
+
+// drive lets happen what happens to the VM by itself.
+func (s *Server) drive(ctx context.Context) {
+	s.fabric.start()
+	s.serving.Go(func() {
+		if err := s.fabric.Drive(ctx); err != nil {
+			s.fail(err)
+		}
+	})
 }
 
 func newServer(f *Fabric, cancel context.CancelFunc) *Server {
@@ -81,7 +102,7 @@ func newServer(f *Fabric, cancel context.CancelFunc) *Server {
 }
 
 // start serves on listener, later or never if the scenario wants it so.
-func (s *Server) start(ctx context.Context, service Service, listener net.Listener) {
+func (s *Server) start(ctx context.Context, listen ListenFunc, service Service, listener net.Listener) {
 	absent, refused := s.fabric.outage(service)
 	if !absent && refused == 0 {
 		s.serve(ctx, service, listener)
@@ -93,7 +114,7 @@ func (s *Server) start(ctx context.Context, service Service, listener net.Listen
 		return
 	}
 	s.serving.Go(func() {
-		again, err := relisten(ctx, addr, refused)
+		again, err := relisten(ctx, listen, addr, refused)
 		if err != nil {
 			s.fail(err)
 			return
@@ -107,7 +128,7 @@ func (s *Server) start(ctx context.Context, service Service, listener net.Listen
 // relisten listens on addr after a while. The port may be taken for a moment by a
 // client that, connecting from a random port, met itself. Both results are nil if
 // ctx ends first.
-func relisten(ctx context.Context, addr string, after time.Duration) (net.Listener, error) {
+func relisten(ctx context.Context, listen ListenFunc, addr string, after time.Duration) (net.Listener, error) {
 	timer := time.NewTimer(after)
 	defer timer.Stop()
 	for attempt := 1; ; attempt++ {
@@ -116,9 +137,12 @@ func relisten(ctx context.Context, addr string, after time.Duration) (net.Listen
 			return nil, nil //nolint:nilnil // The server was closed: nothing to listen on, and nothing wrong.
 		case <-timer.C:
 		}
-		listener, err := listenTCP(ctx, addr)
-		if err == nil || attempt == relistens {
-			return listener, err
+		listener, err := listen(ctx, addr)
+		if err == nil {
+			return listener, nil
+		}
+		if attempt == relistens {
+			return nil, listenError(addr, err)
 		}
 		timer.Reset(relistenPause)
 	}

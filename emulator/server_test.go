@@ -3,6 +3,7 @@ package emulator_test
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"strings"
@@ -142,6 +143,26 @@ func TestListenSaysWhichAddress(t *testing.T) {
 		if azprov.KindOf(err) != azprov.KindNetwork || !strings.Contains(err.Error(), "cannot listen") {
 			t.Errorf("%v: %v", addrs, err)
 		}
+	}
+}
+
+// The first address is that of IMDS.
+func TestListenTellsTheAddressesApart(t *testing.T) {
+	t.Parallel()
+	var config net.ListenConfig
+	free, err := config.Listen(t.Context(), "tcp", loopback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := free.Addr().String()
+	_ = free.Close()
+	s, err := fabric(t, nil).Listen(t.Context(), addr, loopback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if s.IMDSURL() != "http://"+addr || s.WireServerURL() == s.IMDSURL() {
+		t.Errorf("%s and %s, want %s first", s.IMDSURL(), s.WireServerURL(), addr)
 	}
 }
 

@@ -145,7 +145,9 @@ func TestEnumerationsAreComplete(t *testing.T) {
 	t.Parallel()
 	if !slices.Contains(emulator.PossibleServiceValues(), emulator.ServiceIMDS) ||
 		!slices.Contains(emulator.PossibleReportStateValues(), emulator.StateInProgress) ||
-		!slices.Contains(emulator.PossibleFaultKindValues(), emulator.FaultHang) {
+		!slices.Contains(emulator.PossibleFaultKindValues(), emulator.FaultHang) ||
+		!slices.Contains(emulator.PossiblePhaseValues(), emulator.PhaseStopped) ||
+		!slices.Contains(emulator.PossibleLinkEventKindValues(), emulator.LinkUp) {
 		t.Error("a value is missing")
 	}
 	for _, s := range emulator.Scenarios() {

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -11,29 +12,13 @@ import (
 
 // withDefaults returns a copy with the fields filled in that have a default.
 func (s Scenario) withDefaults() Scenario {
-	vm := &s.VM
-	if vm.Generation == 0 {
-		vm.Generation = 2
-	}
-	if vm.Name == "" {
-		vm.Name = vm.HostName
-	}
-	if vm.Environment == "" {
-		vm.Environment = "AzurePublicCloud"
-	}
-	vm.SSHKeys = slices.Clone(vm.SSHKeys)
-	for i := range vm.SSHKeys {
-		if vm.SSHKeys[i].Path == "" {
-			vm.SSHKeys[i].Path = "/home/" + vm.UserName + "/.ssh/authorized_keys"
-		}
-	}
+	s.VM = s.VM.withDefaults()
+	s.Pool = s.Pool.withDefaults(s.VM)
 	if len(s.IMDS.APIVersions) == 0 {
 		s.IMDS.APIVersions = documentedVersions()
 	}
 	s.IMDS.APIVersions = slices.Sorted(slices.Values(s.IMDS.APIVersions))
-	if s.IMDS.PPSType == "" {
-		s.IMDS.PPSType = "None"
-	}
+	s.IMDS.PPSType = cmp.Or(s.IMDS.PPSType, string(s.Pool.Type), "None")
 	if s.WireServer.Incarnation == 0 {
 		s.WireServer.Incarnation = 1
 	}
@@ -41,6 +26,43 @@ func (s Scenario) withDefaults() Scenario {
 		s.WireServer.Ciphers = []string{defaultCipher, laterCipher}
 	}
 	return s
+}
+
+// withDefaults returns a copy with the fields filled in that have a default.
+func (vm VM) withDefaults() VM {
+	vm.Generation = cmp.Or(vm.Generation, 2)
+	vm.Name = cmp.Or(vm.Name, vm.HostName)
+	vm.Environment = cmp.Or(vm.Environment, "AzurePublicCloud")
+	vm.SSHKeys = slices.Clone(vm.SSHKeys)
+	for i := range vm.SSHKeys {
+		if vm.SSHKeys[i].Path == "" {
+			vm.SSHKeys[i].Path = "/home/" + vm.UserName + "/.ssh/authorized_keys"
+		}
+	}
+	return vm
+}
+
+// validate returns what is wrong with the VM, which is called path, "" if nothing is.
+func (vm VM) validate(path string) string {
+	switch {
+	case vm.ID.IsZero():
+		return path + ".id is missing"
+	case vm.Generation != 1 && vm.Generation != 2:
+		return fmt.Sprintf("%s.generation is %d, want 1 or 2", path, vm.Generation)
+	case vm.Name == "":
+		return fmt.Sprintf("%s.name and %s.hostName are both empty", path, path)
+	}
+	for i, nic := range vm.Interfaces {
+		if b, err := hex.DecodeString(nic.MACAddress); err != nil || len(b) != 6 {
+			return fmt.Sprintf("%s.interfaces[%d].macAddress is not twelve hexadecimal digits", path, i)
+		}
+		for j, prefix := range nic.Addresses {
+			if !prefix.IsValid() {
+				return fmt.Sprintf("%s.interfaces[%d].addresses[%d] is not an address with a prefix length", path, i, j)
+			}
+		}
+	}
+	return ""
 }
 
 // validate names the first field that cannot be as it is.
@@ -51,12 +73,6 @@ func (s Scenario) validate() error {
 	switch {
 	case s.Name == "":
 		return complain("name is empty")
-	case s.VM.ID.IsZero():
-		return complain("vm.id is missing")
-	case s.VM.Generation != 1 && s.VM.Generation != 2:
-		return complain("vm.generation is %d, want 1 or 2", s.VM.Generation)
-	case s.VM.Name == "":
-		return complain("vm.name and vm.hostName are both empty")
 	case s.WireServer.Incarnation < 0:
 		return complain("wireServer.incarnation is negative")
 	case s.Medium.Absent && !s.Medium.Document.IsZero():
@@ -72,14 +88,9 @@ func (s Scenario) validate() error {
 			return complain("imds.apiVersions[%d] is not a date such as 2021-08-01", i)
 		}
 	}
-	for i, nic := range s.VM.Interfaces {
-		if b, err := hex.DecodeString(nic.MACAddress); err != nil || len(b) != 6 {
-			return complain("vm.interfaces[%d].macAddress is not twelve hexadecimal digits", i)
-		}
-		for j, prefix := range nic.Addresses {
-			if !prefix.IsValid() {
-				return complain("vm.interfaces[%d].addresses[%d] is not an address with a prefix length", i, j)
-			}
+	for _, wrong := range []string{s.VM.validate("vm"), s.Pool.validate(s.IMDS.RateLimit)} {
+		if wrong != "" {
+			return complain("%s", wrong)
 		}
 	}
 	for name, faults := range map[string][]Fault{"imds": s.IMDS.Faults, "wireServer": s.WireServer.Faults} {

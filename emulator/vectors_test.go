@@ -37,7 +37,7 @@ func TestDocumentAgreesWithTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	document, err := instanceDocument(s)
+	document, err := instanceDocument(s, s.VM, "None", nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,8 +34,8 @@ const (
 )
 
 // contentsOf collects what the wire server hands out: the certificates of SSH keys, then
-// the others, each with its key, if there is one.
-func contentsOf(vm VM) (pfx.Contents, error) {
+// the others, each with its key, if there is one. path is what the VM is called.
+func contentsOf(vm VM, path string) (pfx.Contents, error) {
 	var c pfx.Contents
 	add := func(field, certificate, key, name string) error {
 		attributes := pfx.Attributes{FriendlyName: name}
@@ -57,12 +57,12 @@ func contentsOf(vm VM) (pfx.Contents, error) {
 		return nil
 	}
 	for i, key := range vm.SSHKeys {
-		if err := add(fmt.Sprintf("vm.sshKeys[%d]", i), key.Certificate, "", ""); err != nil {
+		if err := add(fmt.Sprintf("%s.sshKeys[%d]", path, i), key.Certificate, "", ""); err != nil {
 			return pfx.Contents{}, err
 		}
 	}
 	for i, entry := range vm.Certificates {
-		field := fmt.Sprintf("vm.certificates[%d]", i)
+		field := fmt.Sprintf("%s.certificates[%d]", path, i)
 		if entry.Certificate == "" && entry.PrivateKey.Len() == 0 {
 			return pfx.Contents{}, malformed("emulator.NewFabric", field+" has neither a certificate nor a private key")
 		}

@@ -23,18 +23,19 @@ type wireIDs struct {
 	vmID        azprov.VMID
 }
 
-func newWireIDs(s Scenario) wireIDs {
+// newWireIDs makes the ids of the scenario for vm, its VM or the pool's owner.
+func newWireIDs(s Scenario, vm VM) wireIDs {
 	ids := wireIDs{
 		incarnation: s.WireServer.Incarnation,
 		containerID: s.WireServer.ContainerID,
 		instanceID:  s.WireServer.InstanceID,
-		vmID:        s.VM.ID,
+		vmID:        vm.ID,
 	}
 	if ids.containerID == "" {
 		ids.containerID = derivedUUID(ids.vmID, "container").String()
 	}
 	if ids.instanceID == "" {
-		ids.instanceID = derivedUUID(ids.vmID, "deployment").String() + "._" + s.VM.Name
+		ids.instanceID = derivedUUID(ids.vmID, "deployment").String() + "._" + vm.Name
 	}
 	ids.deployment, ids.instance, _ = strings.Cut(ids.instanceID, ".")
 	return ids
