@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/azprov/azprov/emulator"
+	"github.com/azprov/azprov/emulator/lab"
 )
 
 const verbEmulate = "emulate"
@@ -26,6 +27,7 @@ type emulateFlags struct {
 	medium           string
 	media            string
 	mediaFormat      choice
+	lab              labFlags
 }
 
 func (a *app) emulateCommand() *cobra.Command {
@@ -47,11 +49,20 @@ where it is read from. --media writes the medium as the image of a disc, for a l
 device, the CD drive of a virtual machine, or provision --media. The scenario's medium
 may hold a password: what is written is for its owner alone.
 
+A scenario of a pre-provisioning pool goes on by time alone, once the VM's first Ready is
+accepted; each phase is told on standard error as it begins.
+
+--lab (Linux, as root) needs no ports: the services are at their real addresses in a
+network namespace, and a second one is the VM's network, with an interface eth0 that DHCP
+answers on. In a scenario of a pool that interface really loses its carrier, or vanishes
+and comes back. The first line has the VM's namespace as "netns", for nsenter --net=.
+
 --journal gets one JSON object per request, with what was wrong about the request in
 "verdicts". Such requests are logged as warnings, and all with --log-level info.`,
 		Example: `  azprov emulate --list
   azprov emulate --scenario slow-start --listen-imds 127.0.0.1:8001 --listen-wireserver 127.0.0.1:8002
-  azprov emulate --dmi ./sys --medium ./medium --journal journal.jsonl`,
+  azprov emulate --dmi ./sys --medium ./medium --journal journal.jsonl
+  azprov emulate --lab --scenario pps-savable`,
 		Args:        noArguments,
 		Annotations: map[string]string{annotationAction: "emulate the platform"},
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -71,6 +82,7 @@ may hold a password: what is written is for its owner alone.
 	flags.StringVar(&f.medium, "medium", "", "`DIR` to write the provisioning medium's files to")
 	flags.StringVar(&f.media, "media", "", "`FILE` to write the provisioning medium to, as the image of a disc")
 	flags.Var(&f.mediaFormat, "media-format", "what is on that disc: bridge (UDF and ISO 9660), udf or iso9660")
+	f.lab.add(flags)
 	return command
 }
 
@@ -95,6 +107,9 @@ func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
 	if a.global.imds.value != "" || a.global.wireServer.value != "" {
 		return usagef("use --listen-imds and --listen-wireserver", "--imds and --wireserver name services to ask, and this verb serves")
 	}
+	if err := f.lab.check(command.Flags()); err != nil {
+		return err
+	}
 	scenario, err := a.scenario(f.scenario.value)
 	if err != nil {
 		return err
@@ -108,24 +123,50 @@ func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
 		defer func() { _ = file.Close() }()
 		journal.file = file
 	}
-	fabric, err := emulator.NewFabric(scenario, &emulator.Options{Journal: journal})
-	if err != nil {
-		return err
-	}
-	if err := writeSurroundings(fabric, f); err != nil {
-		return err
-	}
 	ctx, cancel := a.context(command.Context())
 	defer cancel()
-	server, err := fabric.Listen(ctx, f.listenIMDS.value, f.listenWireServer.value)
+	e, err := f.start(ctx, scenario, journal)
 	if err != nil {
 		return err
 	}
-	if err := a.serve(ctx, fabric, server, f); err != nil {
-		_ = server.Close()
-		return err
+	err = writeSurroundings(e.fabric, f)
+	if err == nil {
+		err = a.serve(ctx, e, f)
 	}
-	return server.Close()
+	if closed := e.close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// emulation is what serves a scenario.
+type emulation struct {
+	fabric *emulator.Fabric
+	server *emulator.Server
+	lab    *lab.Lab // nil without one
+}
+
+func (e emulation) close() error {
+	if e.lab != nil {
+		return e.lab.Close()
+	}
+	return e.server.Close()
+}
+
+// start listens on the ports that the flags name, or in a lab.
+func (f *emulateFlags) start(ctx context.Context, scenario emulator.Scenario, journal io.Writer) (e emulation, err error) {
+	if f.lab.wanted {
+		if e.lab, err = lab.New(ctx, f.lab.options(scenario, journal)); err != nil {
+			return e, err
+		}
+		e.fabric, e.server = e.lab.Fabric(), e.lab.Server()
+		return e, nil
+	}
+	if e.fabric, err = emulator.NewFabric(scenario, &emulator.Options{Journal: journal}); err != nil {
+		return e, err
+	}
+	e.server, err = e.fabric.Listen(ctx, f.listenIMDS.value, f.listenWireServer.value)
+	return e, err
 }
 
 // openJournal opens a file for its owner alone, emptied if it is there. It follows no
@@ -144,13 +185,18 @@ func openJournal(path string) (*os.File, error) {
 	return file, nil
 }
 
-// serve says where the services are, and waits.
-func (a *app) serve(ctx context.Context, fabric *emulator.Fabric, server *emulator.Server, f *emulateFlags) error {
-	line, err := encodeJSON(struct {
+// serve says where the services are, and tells the phases until it is to end.
+func (a *app) serve(ctx context.Context, e emulation, f *emulateFlags) error {
+	ready := struct {
 		IMDS       string `json:"imds"`
 		WireServer string `json:"wireserver"`
 		PID        int    `json:"pid"`
-	}{server.IMDSURL(), server.WireServerURL(), os.Getpid()})
+		Netns      string `json:"netns,omitempty"`
+	}{IMDS: e.server.IMDSURL(), WireServer: e.server.WireServerURL(), PID: os.Getpid()}
+	if e.lab != nil {
+		ready.Netns = e.lab.Namespace()
+	}
+	line, err := encodeJSON(ready)
 	if err != nil {
 		return err
 	}
@@ -158,9 +204,17 @@ func (a *app) serve(ctx context.Context, fabric *emulator.Fabric, server *emulat
 	if err := a.out.failure(); err != nil {
 		return err // nobody could find the services
 	}
-	a.explain(fabric, server, f)
-	<-ctx.Done()
-	a.remark("\nEnd. The VM's state is %s. The services had %s.", fabric.State(), summary(fabric.Journal()))
+	if e.lab != nil {
+		a.explainLab(e.lab, f)
+	} else {
+		a.explain(e.fabric, e.server, f)
+	}
+	for milestone := range e.fabric.Follow(ctx) {
+		if e.lab != nil || e.fabric.Scenario().Pool.Type != "" {
+			a.remark("%s  %s", milestone.Time.Format("15:04:05.000"), milestone.Phase)
+		}
+	}
+	a.remark("\nEnd. The VM's state is %s. The services had %s.", e.fabric.State(), summary(e.fabric.Journal()))
 	return nil
 }
 

@@ -20,6 +20,7 @@ type readyLine struct {
 	IMDS       string `json:"imds"`
 	WireServer string `json:"wireserver"`
 	PID        int    `json:"pid"`
+	Netns      string `json:"netns"`
 }
 
 // emulating is the verb emulate, running in this process.
@@ -206,6 +207,11 @@ func TestEmulateFailures(t *testing.T) {
 		{"a port that cannot be", []string{"--listen-imds", "127.0.0.1:99999"}, exitUsage, "want HOST:PORT"},
 		{"a journal in no directory", []string{"--journal", filepath.Join(t.TempDir(), "no", "journal")}, exitNotFound, "journal"},
 		{"a journal that is a link", []string{"--journal", link}, exitFailed, "symbolic link"},
+		{"a lab with ports", []string{"--lab", "--listen-imds", "127.0.0.1:0"}, exitUsage, "leave --listen-imds and --listen-wireserver out"},
+		{"a name without a lab", []string{"--lab-name", "jetty"}, exitUsage, "add --lab"},
+		{"a twin without a lab", []string{"--lab-twin"}, exitUsage, "add --lab"},
+		{"a secondary interface without a lab", []string{"--lab-secondary"}, exitUsage, "add --lab"},
+		{"a lab's name that cannot be", []string{"--lab", "--lab-name", "../jetty"}, exitFailed, "the name is not one of"},
 		{"a stray argument", []string{"linux-vm"}, exitUsage, `stray argument "linux-vm"`},
 	} {
 		t.Run(row.name, func(t *testing.T) {

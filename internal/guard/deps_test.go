@@ -127,6 +127,10 @@ var layout = []layoutRow{
 	{"wireserver", [][]ban{everywhere, {noIMDS, upward, noEmulator}}},
 	{"provision", [][]ban{everywhere, {noEmulator}}},
 	{"emulator", [][]ban{everywhere, {emulatorSharesNothing, noAzcore, noZap}}},
+	{"emulator/lab", [][]ban{{emulatorSharesNothing, noAzcore, noZap, noCommandLine, noTestCode, noTemplates, noIgnition, ban{
+		patterns: []string{modulePath + "/ephemeral/...", "github.com/insomniacslk/..."},
+		reason:   "the lab's DHCP server must not share the mistakes of the client that it is to test",
+	}}}},
 	{"examples/azprov", [][]ban{{noIgnition, noTestCode}}},
 }
 

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+
+	"github.com/azprov/azprov/emulator"
+	"github.com/azprov/azprov/emulator/lab"
+)
+
+// labFlags are those of emulate --lab.
+type labFlags struct {
+	wanted    bool
+	name      string
+	secondary bool
+	twin      bool
+}
+
+func (f *labFlags) add(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.wanted, "lab", false, "serve at the real addresses, in network namespaces")
+	flags.StringVar(&f.name, "lab-name", "", "`NAME` of the lab's namespaces for ip netns; without one nothing can be left behind")
+	flags.BoolVar(&f.secondary, "lab-secondary", false, "give the VM a secondary interface before the primary one")
+	flags.BoolVar(&f.twin, "lab-twin", false, "give the VM an interface with the primary one's address, as accelerated networking does")
+}
+
+// check refuses flags that belong to the other way of serving.
+func (f *labFlags) check(flags *pflag.FlagSet) error {
+	if f.wanted && (flags.Changed("listen-imds") || flags.Changed("listen-wireserver")) {
+		return usagef("leave --listen-imds and --listen-wireserver out", "--lab has the real addresses and ports")
+	}
+	if !f.wanted && (f.name != "" || f.secondary || f.twin) {
+		return usagef("add --lab", "--lab-name, --lab-secondary and --lab-twin describe a lab")
+	}
+	return nil
+}
+
+func (f *labFlags) options(scenario emulator.Scenario, journal io.Writer) *lab.Options {
+	return &lab.Options{Scenario: scenario, Journal: journal, Name: f.name, Secondary: f.secondary, Twin: f.twin}
+}
+
+// explainLab tells people how to go on in a second shell.
+func (a *app) explainLab(l *lab.Lab, f *emulateFlags) {
+	scenario := l.Fabric().Scenario()
+	enter := "nsenter --net=" + quote(l.Namespace())
+	if f.lab.name != "" {
+		enter = "ip netns exec " + quote(filepath.Base(l.Namespace()))
+	}
+	a.remark("Scenario %s: %s\nBe the VM in a second shell, whose interfaces are down and wait for DHCP:\n\n  %s ip link\n", scenario.Name, scenario.Description, enter)
+	if f.dmi == "" {
+		a.remark("--dmi DIR writes the firmware's tables, and --medium or --media the provisioning medium.")
+	}
+	a.remark("Interrupt (Ctrl-C) to end.")
+}
