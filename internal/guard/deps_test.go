@@ -104,6 +104,7 @@ var layout = []layoutRow{
 	{"internal/guard", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/iso9660", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/lease", [][]ban{everywhere, parser, {noEtree}}},
+	{"internal/link", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/mediatest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition}}}, // for tests
 	{"internal/memnet", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/nearest", [][]ban{everywhere, parser, {noEtree}}},
