@@ -3,12 +3,14 @@
 package atomicfile
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
 
 // Write replaces the file at path, which only its owner can read (0600). No reader
-// ever sees half of it, it has reached the disk when Write returns, and a symbolic
+// ever sees half of it, it has reached the disk with its name when Write returns, and a symbolic
 // link in its place is replaced, not followed. The directory must exist.
 func Write(path string, b []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".azprov-*") // mode 0600
@@ -30,5 +32,21 @@ func Write(path string, b []byte) (err error) {
 	if err = f.Close(); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// Remove removes the file at path so that it stays removed: the directory has reached
+// the disk too. That there is no such file is no error.
+func Remove(path string) error {
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
 }

@@ -63,3 +63,26 @@ func TestWriteLeavesNothingBehind(t *testing.T) {
 		t.Error("written into a directory that is not there")
 	}
 }
+
+func TestRemove(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := Write(path, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a file", "none"} {
+		if err := Remove(path); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Lstat(path); err == nil {
+			t.Errorf("%s: still there", name)
+		}
+	}
+	full := t.TempDir()
+	if err := Write(filepath.Join(full, "file"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := Remove(full); err == nil {
+		t.Error("a directory with a file in it was removed")
+	}
+}
