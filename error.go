@@ -36,6 +36,9 @@ type Error struct {
 	Attempts int
 	// Elapsed is the time from the start of the operation to its end.
 	Elapsed time.Duration
+	// RetryAfter is how long the last answer asked to wait before the next request, at
+	// most a minute; 0 if it did not say.
+	RetryAfter time.Duration
 	// Message says what is wrong, in words that end the sentence "cannot do Op:".
 	Message string
 	// Hint says what to do next. It may be empty.

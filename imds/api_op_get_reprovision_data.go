@@ -14,8 +14,13 @@ import (
 const reprovisionVersion = "2019-06-01"
 
 // GetReprovisionDataOptions holds the optional parameters of
-// [Client.GetReprovisionData]: none yet.
-type GetReprovisionDataOptions struct{}
+// [Client.GetReprovisionData].
+type GetReprovisionDataOptions struct {
+	// SingleAttempt makes one request and returns what came of it, for a caller who paces
+	// every request itself: nothing is retried, and the error's RetryAfter is what the
+	// service asks for. Only a waiter for the guest proxy agent still gets its second one.
+	SingleAttempt bool
+}
 
 // GetReprovisionDataResponse is the answer to [Client.GetReprovisionData].
 type GetReprovisionDataResponse struct {
@@ -32,12 +37,15 @@ type GetReprovisionDataResponse struct {
 // (3 attempts), 429, 500, 502, 503, 504 and failures of the connection. The document
 // has at most 1 MiB.
 //
-// Errors: NotReady; Timeout, Canceled; UnsupportedVersion, Unauthenticated, Denied,
+// Errors: NotReady; with SingleAttempt also Throttled and Network; Timeout, Canceled; UnsupportedVersion, Unauthenticated, Denied,
 // Malformed, NotAzure, TooLarge, Internal (501 and the like).
-func (c *Client) GetReprovisionData(ctx context.Context, _ *GetReprovisionDataOptions) (resp GetReprovisionDataResponse, err error) {
+func (c *Client) GetReprovisionData(ctx context.Context, options *GetReprovisionDataOptions) (resp GetReprovisionDataResponse, err error) {
 	ctx, op := c.t.Start(ctx, "GetReprovisionData", plainBudget)
 	defer func() { op.End(err) }()
 	call := c.get(retry.IMDSReprovision(), "/metadata/reprovisiondata", url.Values{"api-version": {c.version(reprovisionVersion)}})
+	if options != nil && options.SingleAttempt {
+		call.Limits.Attempts = 1
+	}
 	call.Check = func(r *transport.Response) error {
 		if len(bytes.TrimSpace(r.Body)) == 0 {
 			// cloud-init took it for data and asked 5,000 times a second.

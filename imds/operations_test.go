@@ -1,11 +1,13 @@
 package imds
 
 import (
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/scripttest"
@@ -80,6 +82,44 @@ func TestGetReprovisionData(t *testing.T) {
 				}
 				if got := targets(server)[0]; got != "/metadata/reprovisiondata?api-version=2019-06-01" {
 					t.Errorf("asked for %q", got)
+				}
+			})
+		})
+	}
+}
+
+// Who polls paces every request itself, and must know what the service asks for.
+func TestGetReprovisionDataInOneAttempt(t *testing.T) {
+	after := func(status int, seconds string) answer {
+		return answer{Status: status, Header: map[string]string{"Retry-After": seconds}}
+	}
+	for _, row := range []struct {
+		name   string
+		answer answer
+		kind   azprov.Kind
+		after  time.Duration
+	}{
+		{"the owner has come", answer{Body: "<Environment/>"}, "", 0},
+		{"not yet", answer{Status: 404}, azprov.KindNotReady, 0},
+		{"not yet, and not before", after(404, "3"), azprov.KindNotReady, 3 * time.Second},
+		{"throttled", answer{Status: 429}, azprov.KindThrottled, 0},
+		{"throttled for a while", after(429, "7"), azprov.KindThrottled, 7 * time.Second},
+		{"throttled for longer than anybody waits", after(429, "3600"), azprov.KindThrottled, time.Minute},
+		{"unwell for a while", after(503, "5"), azprov.KindNotReady, 5 * time.Second},
+		{"refused", answer{Refuse: true}, azprov.KindNetwork, 0},
+		{"dropped", answer{Drop: true}, azprov.KindNetwork, 0},
+		{"misdirected", answer{Status: 421}, azprov.KindDenied, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, transport := scripttest.Start(t, row.answer)
+				_, err := testClient(t, transport, nil).GetReprovisionData(t.Context(), &GetReprovisionDataOptions{SingleAttempt: true})
+				if azprov.KindOf(err) != row.kind || server.Attempts() != 1 {
+					t.Fatalf("error %v after %d attempts, want kind %q after one", err, server.Attempts(), row.kind)
+				}
+				var e *azprov.Error
+				if errors.As(err, &e) && e.RetryAfter != row.after {
+					t.Errorf("to wait for %v, want %v", e.RetryAfter, row.after)
 				}
 			})
 		})

@@ -22,8 +22,10 @@ type Limits struct {
 	// many attempts or so long, whichever is first. 0 is no limit.
 	SilentAttempts int
 	SilentTime     time.Duration
-	// While says whether the limits hold at the moment; nil is "always".
+	// While says whether the limits of silence hold at the moment; nil is "always".
 	While func() bool
+	// Attempts ends it after so many, whatever they gave; 0 is no limit.
+	Attempts int
 }
 
 func (l Limits) hold() bool { return l.While == nil || l.While() }
@@ -93,6 +95,7 @@ func (s *Session) Next(o Outcome, resp *http.Response) Decision {
 	s.failures[rule]++
 	switch {
 	case s.overrides.MaxRetries < 0,
+		s.limits.Attempts > 0 && s.attempts >= s.limits.Attempts,
 		s.overrides.MaxRetries > 0 && s.attempts > int(s.overrides.MaxRetries),
 		rule.Limit > 0 && s.failures[rule] >= rule.Limit && s.overrides.ShouldRetry == nil:
 		return Decision{Rule: rule}

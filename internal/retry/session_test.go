@@ -78,6 +78,8 @@ func TestLimits(t *testing.T) {
 		{"silence ends after eleven attempts", IMDSProvisioning(), Limits{SilentAttempts: 11}, refused, 10},
 		{"one silent attempt may be enough", IMDSProvisioning(), Limits{SilentAttempts: 1}, refused, 0},
 		{"limits that hold end it", IMDSProvisioning(), Limits{SilentAttempts: 11, While: func() bool { return true }}, refused, 10},
+		{"one attempt is one, answered or not", IMDSReprovision(), Limits{Attempts: 1}, status(500), 0},
+		{"three attempts are three", IMDSReprovision(), Limits{Attempts: 3}, refused, 2},
 		{"limits that do not hold end nothing", IMDSProvisioning(), Limits{SilentAttempts: 11, While: func() bool { return false }}, refused, 100},
 		{"headers are an answer", IMDSProvisioning(), Limits{SilentAttempts: 11}, Outcome{Err: io.ErrUnexpectedEOF, Answered: true}, 100},
 		{"an answer is no silence", IMDSProvisioning(), Limits{SilentAttempts: 11}, status(500), 100},

@@ -88,6 +88,7 @@ type record struct {
 	call    *Call
 	op      *Operation
 	status  int
+	after   time.Duration // what the last answer's Retry-After asked for
 	last    error
 	rule    retry.Rule
 	outOf   bool // time would run out before the next attempt
@@ -142,7 +143,7 @@ func (o *Operation) verdict(ctx context.Context, rec *record, err error) *azprov
 
 func (o *Operation) fail(target string, rec *record, e *azprov.Error) *azprov.Error {
 	e.Op, e.Target = o.op, target
-	e.Status = rec.status
+	e.Status, e.RetryAfter = rec.status, rec.after
 	e.Attempts, e.Elapsed = o.attempts, time.Since(o.start)
 	if e.Last == nil {
 		e.Last = rec.last

@@ -39,7 +39,7 @@ func (p *retryPolicy) Do(req *policy.Request) (*http.Response, error) {
 	}
 	limits := rec.call.Limits
 	if rec.op.answered {
-		limits = retry.Limits{} // something did answer, in an earlier call
+		limits = retry.Limits{Attempts: limits.Attempts} // something did answer, in an earlier call
 	}
 	session := retry.NewSession(rec.call.Profile, p.overrides, limits)
 	for {
@@ -107,7 +107,7 @@ func (p *retryPolicy) attempt(ctx context.Context, req *policy.Request, rec *rec
 	if err != nil {
 		return nil, p.failed(rec, retry.Outcome{Err: err})
 	}
-	rec.status = resp.StatusCode
+	rec.status, rec.after = resp.StatusCode, retry.After(resp.Header, time.Now())
 	outcome := retry.Outcome{Status: resp.StatusCode, Header: resp.Header, Body: body}
 	if _, fine := call.Profile.Classify(outcome); fine && call.Check != nil {
 		outcome.Err = call.Check(&Response{Status: resp.StatusCode, Header: resp.Header, Body: body})
@@ -117,7 +117,7 @@ func (p *retryPolicy) attempt(ctx context.Context, req *policy.Request, rec *rec
 }
 
 func (p *retryPolicy) failed(rec *record, o retry.Outcome) retry.Outcome {
-	rec.status = 0
+	rec.status, rec.after = 0, 0
 	o.Answered = rec.op.answered
 	rec.last = describe(rec.call.Profile, o, nil)
 	return o
