@@ -126,6 +126,7 @@ var layout = []layoutRow{
 	{"goalstate/certs", [][]ban{everywhere, parser}},
 	{"imds", [][]ban{everywhere, {noEtree, noWireServer, upward, noEmulator}}},
 	{"wireserver", [][]ban{everywhere, {noIMDS, upward, noEmulator}}},
+	{"pps", [][]ban{everywhere, {noWireServer, upward, noEmulator}}},
 	{"provision", [][]ban{everywhere, {noEmulator}}},
 	{"emulator", [][]ban{everywhere, {emulatorSharesNothing, noAzcore, noZap}}},
 	{"emulator/lab", [][]ban{{emulatorSharesNothing, noAzcore, noZap, noCommandLine, noTestCode, noTemplates, noIgnition, ban{

@@ -28,6 +28,7 @@ var sizes = []sizeRow{
 	{name: "certs", dir: "goalstate/certs", measured: 3_883_170},
 	{name: "imds", dir: "imds", measured: 7_274_658},
 	{name: "wireserver", dir: "wireserver", measured: 7_401_634},
+	{name: "pps", dir: "pps", measured: 7_590_050},
 	{name: "provision", dir: "provision", measured: 8_106_146},
 	{name: "emulator", dir: "emulator", measured: 6_639_778},
 	{name: "lab", dir: "emulator/lab", measured: 7_479_458},
