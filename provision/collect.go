@@ -32,6 +32,9 @@ type sources struct {
 	envFrom Source
 	inst    *imds.GetInstanceResponse // nil if IMDS never answered
 	pps     imds.PPSType
+	// vmID is the id that the pool's marker was compared with; marked: it is this VM's.
+	vmID   azprov.VMID
+	marked bool
 	// imdsSeen: IMDS has answered in this run.
 	imdsSeen bool
 	keys     map[string]string // by thumbprint
@@ -44,16 +47,16 @@ type sources struct {
 // The medium is read first; IMDS once the medium has been read, or meanwhile if a
 // first look found none. The guest proxy agent is waited for if the medium asks for
 // it. Reading IMDS has the client's budget; the interfaces in Options are bounded by ctx
-// alone.
+// alone. A VM in a pool reports Ready to it, ejects the medium, and waits for its owner,
+// whose data replaces the pool's, for as long as ctx lets it.
 //
 // Options.Network, if there is one, is brought up while the medium is read, and left so.
 // Keys that the medium names by fingerprint are resolved, unless IMDS has keys.
 //
 // Errors are *azprov.Error: NotAzure on a machine that is none of Azure's; what the
-// medium and IMDS give; Timeout and Canceled when ctx ends; Internal for a VM in a pool
-// without Options.Preprovision, Stale if IMDS still shows the pool after it; NotFound if
-// neither names a way to log in, or custom data is
-// missing; Protected for a value that is encrypted for somebody else.
+// medium and IMDS give; Timeout and Canceled when ctx ends; those of
+// [pps.Machine.Run] for a VM in a pool, Stale if IMDS still shows the pool after it;
+// NotFound if neither names a way to log in, or custom data is missing; Protected for a value that is encrypted for somebody else.
 func (p *Provisioner) Collect(ctx context.Context) (*Machine, error) {
 	machine, _, err := p.collect(ctx, p.newTimeline())
 	return machine, err
@@ -63,15 +66,19 @@ func (p *Provisioner) newTimeline() *timeline {
 	return &timeline{onStep: p.o.OnStep, logger: p.o.Logger}
 }
 
-// collect also returns the network, if it was begun to bring one up.
-func (p *Provisioner) collect(ctx context.Context, t *timeline) (*Machine, *networkUp, error) {
+// collect also returns what was read, and the network if it was begun to bring one up.
+func (p *Provisioner) collect(ctx context.Context, t *timeline) (*Machine, *sources, error) {
 	s := &sources{envFrom: SourceOVF}
 	if err := p.identify(ctx, t, s); err != nil {
-		return nil, nil, err
+		return nil, s, err
 	}
 	s.network = p.startNetwork(ctx, t)
+	read := p.read
+	if p.findMarker(ctx, s); s.marked { // the medium is gone, and IMDS may show the pool or the owner
+		read = func(context.Context, *timeline, *sources) error { return nil }
+	}
 	steps := []func(context.Context, *timeline, *sources) error{
-		p.read, p.preprovision, p.resolveKeys,
+		read, p.preprovision, p.resolveKeys,
 	}
 	for _, step := range steps {
 		err := step(ctx, t, s)
@@ -80,11 +87,11 @@ func (p *Provisioner) collect(ctx context.Context, t *timeline) (*Machine, *netw
 		}
 		if err != nil {
 			s.network.settle(ctx)
-			return nil, s.network, err
+			return nil, s, err
 		}
 	}
 	machine, err := p.merge(ctx, t, s)
-	return machine, s.network, err
+	return machine, s, err
 }
 
 func (p *Provisioner) merge(ctx context.Context, t *timeline, s *sources) (machine *Machine, err error) {

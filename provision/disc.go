@@ -17,8 +17,8 @@ import (
 // Read: a disc that is not there, or cannot be read to the end of the wait, is an error of
 // NotFound: the machine may do without. One whose document is no good is not.
 //
-// Eject, which [Run] calls when everything is applied, first saves the document in
-// options.Cache, if there is one, and then opens the drive.
+// Keep, which [Run] calls when everything is applied, saves the document in options.Cache,
+// if there is one; Eject opens the drive.
 func Disc(options *media.Options) Medium {
 	d := &disc{}
 	if options != nil {
@@ -73,9 +73,22 @@ func (d *disc) Eject(ctx context.Context) error {
 	if medium == nil {
 		return nil
 	}
-	var saved error
-	if env, err := medium.Environment(); err == nil && d.options.Cache != nil && medium.Source != media.SourceCache {
-		saved = d.options.Cache.Save(env)
+	err := medium.Eject(ctx)
+	if err == nil { // once: a pool's VM ejects it before it has an owner
+		d.mu.Lock()
+		d.medium = nil
+		d.mu.Unlock()
 	}
-	return errors.Join(saved, medium.Eject(ctx))
+	return err
+}
+
+func (d *disc) Keep(_ context.Context, id azprov.VMID, env *ovf.Environment) error {
+	if d.options.Cache == nil {
+		return nil
+	}
+	cache := *d.options.Cache
+	if !id.IsZero() {
+		cache.VMID = id
+	}
+	return cache.Save(env)
 }

@@ -17,6 +17,6 @@
 //
 // What the package cannot know it takes through small interfaces: [Medium] reads
 // ovf-env.xml, [Network] brings an interface up, [KeyResolver] turns fingerprints
-// into keys, [Preprovisioner] waits in a pool for the owner, [HostChannel] is the
+// into keys, [HostChannel] is the
 // second way to the host.
 package provision

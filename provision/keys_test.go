@@ -191,21 +191,6 @@ func TestCertificateKeysWithTheClientOfOptions(t *testing.T) {
 	})
 }
 
-// A pool VM's owner may name keys that the pool's medium did not.
-func TestKeysOfTheOwner(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, lookup(t, "no-imds"))
-		owner := environmentOf(t, r.fabric, func(e *ovf.Environment) { e.PublicKeys = []ovf.PublicKey{{Fingerprint: "ABCD"}} })
-		r.onMedium(t, func(e *ovf.Environment) { e.Platform.PreprovisionedVM = azprov.SwitchOn })
-		keys := &resolver{keys: map[string]string{"ABCD": someKey}}
-		r.options.Keys, r.options.Preprovision = keys, preprovisioner{owner}
-		result, err := provision.Run(t.Context(), r.options)
-		if err != nil || keys.prepared != 1 || keys.asked != 1 || !slices.Equal(result.Machine.User.SSHKeys, []string{someKey}) {
-			t.Errorf("%v, prepared %d times, asked %d times", err, keys.prepared, keys.asked)
-		}
-	})
-}
-
 // TestCertificateKeys goes the whole way: a medium with fingerprints, IMDS with the
 // certificates themselves, and the wire server that encrypts them.
 func TestCertificateKeys(t *testing.T) {

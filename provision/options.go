@@ -62,16 +62,16 @@ type Options struct {
 	// Medium is the machine's own disc if nil, [Disc]; with AssumeAzure or Sysfs, which
 	// say that the platform is not this machine's, it is [NoMedium].
 	Medium Medium
-	// Network, Preprovision, ProxyAgent and Host may be nil: then the network is up, a VM
-	// in a pool is an error, nobody waits for the guest proxy agent, and the wire server
-	// is the only way to the host. A nil Keys is [CertificateKeys] of WireServer. ProxyAgent is also what the default clients ask
+	// Pool is how a VM of a pre-provisioning pool waits for its owner.
+	Pool PoolOptions
+	// Network, ProxyAgent and Host may be nil: then the network is up, nobody waits for
+	// the guest proxy agent, and the wire server is the only way to the host. A nil Keys is [CertificateKeys] of WireServer. ProxyAgent is also what the default clients ask
 	// after a 401; clients of your own have their own WaitForProxyAgent. What is waited
 	// for here is bounded by the context alone.
-	Network      Network
-	Keys         KeyResolver
-	Preprovision Preprovisioner
-	ProxyAgent   func(context.Context) error
-	Host         HostChannel
+	Network    Network
+	Keys       KeyResolver
+	ProxyAgent func(context.Context) error
+	Host       HostChannel
 
 	// ConfigOrder is [CustomDataFirst] if empty.
 	ConfigOrder ConfigOrder
@@ -146,12 +146,14 @@ func New(options *Options) (*Provisioner, error) {
 		o.Logger = zap.NewNop()
 	}
 	o.Logger = o.Logger.Named("provision")
+	ownPlatform := o.Sysfs == nil && !o.AssumeAzure
 	if o.Medium == nil {
 		o.Medium = NoMedium()
-		if o.Sysfs == nil && !o.AssumeAzure {
+		if ownPlatform {
 			o.Medium = Disc(nil)
 		}
 	}
+	poolDefaults(&o, ownPlatform)
 	if o.Sysfs == nil {
 		o.Sysfs = os.DirFS("/sys")
 	}

@@ -133,6 +133,9 @@ func (p *Provisioner) send(ctx context.Context, outcome Outcome, health wireserv
 	if err := p.latch.store(outcome.VMID, result.State, result.AcceptedAt); err != nil {
 		result.Warnings = append(result.Warnings, err.Error())
 	}
+	if warning := p.forgetPool(ctx); warning != "" {
+		result.Warnings = append(result.Warnings, warning)
+	}
 	return result, nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/azprov/azprov"
-	"github.com/azprov/azprov/imds"
 	"github.com/azprov/azprov/ovf"
 )
 
@@ -91,41 +90,4 @@ func words[T ~string](values []T) string {
 		texts = append(texts, string(value))
 	}
 	return strings.Join(texts, " ")
-}
-
-func TestPPSType(t *testing.T) {
-	t.Parallel()
-	for _, row := range []struct {
-		name     string
-		on       azprov.Switch
-		fromOVF  ovf.PreprovisionedVMType
-		fromIMDS imds.PPSType
-		want     imds.PPSType
-		warnings int
-	}{
-		{"nobody says", azprov.SwitchUnset, "", "", imds.PPSTypeNone, 0},
-		{"None", azprov.SwitchOff, "", "None", imds.PPSTypeNone, 0},
-		{"the switch alone is Running", azprov.SwitchOn, "", "None", imds.PPSTypeRunning, 0},
-		{"Running of the medium", azprov.SwitchOff, "Running", "", imds.PPSTypeRunning, 0},
-		{"Running of IMDS", azprov.SwitchOff, "", "Running", imds.PPSTypeRunning, 0},
-		{"Savable beats Running", azprov.SwitchOn, "", "Savable", imds.PPSTypeSavable, 0},
-		{"Savable beats the OS disk", azprov.SwitchOff, "PreprovisionedOSDisk", "Savable", imds.PPSTypeSavable, 0},
-		{"the OS disk beats Running", azprov.SwitchOn, "Running", "PreprovisionedOSDisk", imds.PPSTypePreprovisionedOSDisk, 0},
-		{"Unknown of IMDS", azprov.SwitchOff, "", "Unknown", imds.PPSTypeNone, 1},
-		{"Savable beside an unknown word", azprov.SwitchOff, "Savable", "Future", imds.PPSTypeSavable, 1},
-		{"another case is another word", azprov.SwitchOff, "running", "", imds.PPSTypeNone, 1},
-		{"the switch counts beside an unknown word", azprov.SwitchOn, "running", "None", imds.PPSTypeRunning, 1},
-		{"the switch counts beside None", azprov.SwitchOn, "None", "None", imds.PPSTypeRunning, 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			env := environment(func(e *ovf.Environment) {
-				e.Platform.PreprovisionedVM, e.Platform.PreprovisionedVMType = row.on, row.fromOVF
-			})
-			s := &sources{env: env, inst: instance(func(i *imds.Instance) { i.Extended.Compute.PPSType = row.fromIMDS })}
-			if got := ppsType(s); got != row.want || len(s.notes) != row.warnings {
-				t.Errorf("%s, notes %q", got, s.notes)
-			}
-		})
-	}
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/wait"
+	"github.com/azprov/azprov/ovf"
 )
 
 // ejectTimeout is what a drive may take; the report does not wait for a stuck one.
@@ -42,14 +44,14 @@ func Run(ctx context.Context, options *Options) (Result, error) {
 func (p *Provisioner) Run(ctx context.Context) (Result, error) {
 	t := p.newTimeline()
 	result := Result{Report: ReportResult{State: ReportNone}}
-	machine, network, err := p.collect(ctx, t)
-	defer p.networkDown(ctx, network)
+	machine, sources, err := p.collect(ctx, t)
+	defer p.networkDown(ctx, sources.network)
 	result.Machine = machine
 	if err == nil {
 		err = p.apply(ctx, t, machine)
 	}
 	if err == nil {
-		p.eject(ctx, t)
+		p.eject(ctx, t, machine.VMID, sources.env)
 		err = p.reportStep(ctx, t, &result, outcomeOf(machine, nil))
 	} else if worthReporting(ctx, err) {
 		failing, stop := untilCanceled(ctx)
@@ -98,13 +100,20 @@ func (p *Provisioner) apply(ctx context.Context, t *timeline, m *Machine) error 
 	})
 }
 
-// eject is never fatal: the host ejects the medium too, after the report.
-func (p *Provisioner) eject(ctx context.Context, t *timeline) {
+// eject keeps the document, which is safe now, and ejects the medium. Neither is fatal: the
+// host ejects the medium too, after the report.
+func (p *Provisioner) eject(ctx context.Context, t *timeline, id azprov.VMID, env *ovf.Environment) {
 	if _, none := p.o.Medium.(noMedium); none {
 		return
 	}
 	_ = t.step(ctx, StepEject, func(ctx context.Context) (string, error) {
-		return "", wait.Within(ctx, "provision.Run", ejectTimeout, p.o.Medium.Eject)
+		return "", wait.Within(ctx, "provision.Run", ejectTimeout, func(ctx context.Context) error {
+			var kept error
+			if keeper, ok := p.o.Medium.(MediumKeeper); ok && env != nil {
+				kept = keeper.Keep(ctx, id, env)
+			}
+			return errors.Join(kept, p.o.Medium.Eject(ctx))
+		})
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/emulator"
 	"github.com/azprov/azprov/imds"
+	"github.com/azprov/azprov/internal/memlinks"
 	"github.com/azprov/azprov/provision"
 	"github.com/azprov/azprov/wireserver"
 )
@@ -30,7 +31,8 @@ type rig struct {
 
 func newRig(t *testing.T, scenario emulator.Scenario) *rig {
 	t.Helper()
-	f, err := emulator.NewFabric(scenario, nil)
+	memory := emulator.NewMemoryLinks(scenario)
+	f, err := emulator.NewFabric(scenario, &emulator.Options{Links: memory})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,6 +48,7 @@ func newRig(t *testing.T, scenario emulator.Scenario) *rig {
 		t.Fatal(err)
 	}
 	options := &provision.Options{IMDS: i, WireServer: w, Sysfs: f.DMI(), StateDir: provision.NoStateDir, BootID: "boot-1"}
+	options.Pool.Links = memlinks.Links(memory)
 	if medium, ok := f.Medium(); ok {
 		options.Medium = provision.MediumFS(medium)
 	}

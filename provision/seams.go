@@ -5,7 +5,6 @@ import (
 	"io/fs"
 
 	"github.com/azprov/azprov"
-	"github.com/azprov/azprov/imds"
 	"github.com/azprov/azprov/ovf"
 )
 
@@ -17,6 +16,13 @@ type Medium interface {
 	Read(ctx context.Context, missed func()) (*ovf.Environment, error)
 	// Eject releases the medium, which may hold a password in clear text.
 	Eject(ctx context.Context) error
+}
+
+// MediumKeeper is a Medium that can keep a document for later boots, when the medium is gone.
+type MediumKeeper interface {
+	// Keep keeps the document of the VM, without its secrets. It is called when
+	// everything is applied; the document may be that of a pool VM's owner.
+	Keep(ctx context.Context, id azprov.VMID, env *ovf.Environment) error
 }
 
 // MediumFS returns a Medium whose files are at the root of fsys: a mounted disc, a
@@ -69,13 +75,6 @@ type KeyPreparer interface {
 	// PrepareKeys is called when the medium names a key by its fingerprint, before it is
 	// known whether IMDS makes that unnecessary. It must not block.
 	PrepareKeys()
-}
-
-// Preprovisioner waits in a pool for the machine's owner.
-type Preprovisioner interface {
-	// Preprovision reports the pool VM ready, waits, and returns the owner's
-	// document. IMDS is read again after it.
-	Preprovision(ctx context.Context, kind imds.PPSType) (*ovf.Environment, error)
 }
 
 // HostChannel is a way to the host beside the wire server: Hyper-V KVP.

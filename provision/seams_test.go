@@ -14,7 +14,6 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/emulator"
-	"github.com/azprov/azprov/imds"
 	"github.com/azprov/azprov/ovf"
 	"github.com/azprov/azprov/provision"
 )
@@ -253,100 +252,4 @@ func instanceReads(f *emulator.Fabric) (n int) {
 		}
 	}
 	return n
-}
-
-type preprovisioner struct{ env *ovf.Environment }
-
-func (p preprovisioner) Preprovision(context.Context, imds.PPSType) (*ovf.Environment, error) {
-	return p.env, nil
-}
-
-func TestPoolVM(t *testing.T) {
-	pool := func(r *rig) {
-		medium, _ := r.fabric.Medium()
-		env, _ := ovf.ReadFS(medium)
-		env.Platform.PreprovisionedVM = azprov.SwitchOn
-		document, _ := env.Encode()
-		r.options.Medium = provision.MediumFS(fstest.MapFS{"ovf-env.xml": {Data: document}})
-	}
-	t.Run("without a Preprovisioner it is an error", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			r := newRig(t, lookup(t, "linux-vm"))
-			pool(r)
-			result, err := provision.Run(t.Context(), r.options)
-			if azprov.KindOf(err) != azprov.KindInternal || result.Report.State != provision.ReportFailed {
-				t.Errorf("%v, %+v", err, result.Report)
-			}
-		})
-	})
-	t.Run("a type that nobody knows is read again, and then taken as None", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			s := lookup(t, "linux-vm")
-			s.IMDS.PPSType = "Future"
-			r := newRig(t, s)
-			start := time.Now()
-			result, err := provision.Run(t.Context(), r.options)
-			if took := time.Since(start); err != nil || took < 4*time.Minute || took > 5*time.Minute || instanceReads(r.fabric) < 50 {
-				t.Fatalf("%v after %v and %d reads", err, took, instanceReads(r.fabric))
-			}
-			if result.Machine.PPSType != imds.PPSTypeNone || len(result.Machine.Warnings) != 1 {
-				t.Errorf("%s, %q", result.Machine.PPSType, result.Machine.Warnings)
-			}
-		})
-	})
-	for name, fault := range map[string]emulator.Fault{
-		"silence while it is read again is no absence": {Kind: emulator.FaultReset, Always: true},
-		"a refusal while it is read again ends it":     {Status: 403, Always: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := lookup(t, "no-imds") // its medium is complete
-				s.IMDS.Absent, s.IMDS.PPSType = false, "Future"
-				s.IMDS.Faults = []emulator.Fault{{Delay: 1}, fault} // the first read is fine
-				want := azprov.KindTimeout
-				if fault.Status != 0 {
-					want = azprov.KindDenied
-				}
-				r := newRig(t, s)
-				start := time.Now()
-				result, err := provision.Run(t.Context(), r.options)
-				if took := time.Since(start); azprov.KindOf(err) != want || result.Report.State != provision.ReportFailed || took > 6*time.Minute {
-					t.Errorf("%v after %v, steps %q", err, took, steps(result))
-				}
-			})
-		})
-	}
-	t.Run("metadata that still shows the pool is stale", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			s := lookup(t, "linux-vm")
-			s.IMDS.PPSType = "Running"
-			r := newRig(t, s)
-			r.options.Preprovision = preprovisioner{environmentOf(t, r.fabric, func(*ovf.Environment) {})}
-			_, err := provision.Run(t.Context(), r.options)
-			description := r.fabric.Reports()[0].Description
-			if azprov.KindOf(err) != azprov.KindStale || !strings.Contains(description, "reason=invalid IMDS metadata for key=extended.compute.ppsType") ||
-				!strings.Contains(description, "|key=extended.compute.ppsType|value=Running|type=str|") {
-				t.Errorf("%v, %+v", err, r.fabric.Reports())
-			}
-		})
-	})
-	t.Run("the owner's document replaces the pool's", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			r := newRig(t, lookup(t, "linux-vm"))
-			owner := environmentOf(t, r.fabric, func(e *ovf.Environment) { e.CustomData = azprov.NewSecret([]byte("owner's")) })
-			pool(r)
-			r.options.Preprovision = preprovisioner{owner}
-			result, err := provision.Run(t.Context(), r.options)
-			if err != nil {
-				t.Fatal(err)
-			}
-			m := result.Machine
-			if m.CustomData.RevealString() != "owner's" || m.Sources[provision.FieldCustomData] != provision.SourceReprovision || m.PPSType != imds.PPSTypeRunning {
-				t.Errorf("custom data from %s, type %s", m.Sources[provision.FieldCustomData], m.PPSType)
-			}
-			if instanceReads(r.fabric) != 2 {
-				t.Errorf("%d reads of IMDS, want 2: its document changes with the owner", instanceReads(r.fabric))
-			}
-		})
-	})
 }

@@ -106,6 +106,7 @@ var layout = []layoutRow{
 	{"internal/lease", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/link", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/mediatest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition}}}, // for tests
+	{"internal/memlinks", [][]ban{{noNetworkSetup, noCommandLine, noIgnition}}},
 	{"internal/memnet", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/nearest", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/pfx", [][]ban{everywhere, parser, {noEtree}}},
