@@ -20,6 +20,9 @@ const (
 	ppsBudget = 5 * time.Minute
 	// ppsPause is the pause between these reads.
 	ppsPause = 5 * time.Second
+	// stalePause is the pause between the reads of a VM that has an owner, whom IMDS has
+	// not noticed. The poll is over then, and five requests a second are allowed.
+	stalePause = 500 * time.Millisecond
 	// storeTimeout bounds the removal of the pool's marker, a file on this machine.
 	storeTimeout = 10 * time.Second
 )
@@ -69,7 +72,7 @@ func (p *Provisioner) findMarker(ctx context.Context, s *sources) {
 func (p *Provisioner) preprovision(ctx context.Context, t *timeline, s *sources) error {
 	p.findMarker(ctx, s)
 	if !s.marked {
-		if err := p.settle(ctx, t, s, knownPPSType); err != nil {
+		if err := p.settle(ctx, t, s, ppsPause, knownPPSType); err != nil {
 			return err
 		}
 	}
@@ -173,7 +176,7 @@ func (p *Provisioner) forgetPool(ctx context.Context) (warning string) {
 // reused checks that IMDS has noticed the owner too: a type that stays is stale, and so
 // may be the rest (cloud-init's ImdsInvalidMetadata).
 func (p *Provisioner) reused(ctx context.Context, t *timeline, s *sources) error {
-	if err := p.settle(ctx, t, s, noPPSType); err != nil || s.inst == nil {
+	if err := p.settle(ctx, t, s, stalePause, noPPSType); err != nil || s.inst == nil {
 		return err
 	}
 	kind := s.inst.Extended.Compute.PPSType
@@ -191,10 +194,10 @@ func (p *Provisioner) reused(ctx context.Context, t *timeline, s *sources) error
 }
 
 // settle reads IMDS again until its type satisfies fine, or the budget is over.
-func (p *Provisioner) settle(ctx context.Context, t *timeline, s *sources, fine func(imds.PPSType) bool) error {
+func (p *Provisioner) settle(ctx context.Context, t *timeline, s *sources, pause time.Duration, fine func(imds.PPSType) bool) error {
 	start := time.Now()
-	for s.inst != nil && !fine(s.inst.Extended.Compute.PPSType) && time.Since(start)+ppsPause <= ppsBudget {
-		if err := wait.For(ctx, ppsPause); err != nil {
+	for s.inst != nil && !fine(s.inst.Extended.Compute.PPSType) && time.Since(start)+pause <= ppsBudget {
+		if err := wait.For(ctx, pause); err != nil {
 			return wait.Ended("provision.Collect", "", err)
 		}
 		if err := p.readIMDS(ctx, t, s, func() bool { return false }); err != nil {

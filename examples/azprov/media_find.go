@@ -33,7 +33,7 @@ func (a *app) openDisc(ctx context.Context, args []string, f *mediaFlags) (*open
 	case m.Source == media.SourceKernel:
 		return nil, &azprov.Error{
 			Op: "media.OpenDisc", Target: m.Path, Kind: azprov.KindMalformed, Message: m.Warnings[len(m.Warnings)-1],
-			Hint: "mount it, and name the directory: azprov ovf parse, azprov provision --ovf",
+			Hint: "mount it, and name the directory: azprov ovf show, azprov provision --ovf",
 		}
 	}
 	return a.openDevice(m.Device)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/pps"
 	"github.com/azprov/azprov/provision"
 )
 
@@ -119,6 +120,20 @@ func (p *progress) onRetry(e azprov.RetryEvent) {
 			step.cause = ", attempt " + strconv.Itoa(e.Attempt) + ": " + azprov.OneLine(e.Err.Error())
 		}
 	}
+}
+
+// onTransition is for pps: it shows where a VM in a pool is.
+func (p *progress) onTransition(t pps.Transition) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	_, _ = fmt.Fprintln(p.w, "...", transitionLine(t))
+	for _, step := range p.running {
+		if step.name == provision.StepPreprovision {
+			step.cause = ", " + string(t.To)
+		}
+	}
+	p.draw()
 }
 
 // stepLine is the line of a step that has ended.

@@ -36,6 +36,7 @@ type provisionFlags struct {
 	ovf          string
 	media        string
 	eject        bool
+	marker       string
 	configOrder  choice
 	allowMissing bool
 	defaultUser  string
@@ -64,6 +65,10 @@ On a VM the medium is looked for, and waited for 30 seconds, in its optical driv
 on other small devices that are read-only or removable ("azprov media show" shows what
 is found). With --imds or --wireserver there is none unless --ovf or --media names one.
 
+A VM in a pre-provisioning pool reports to it and waits for its owner, for days if need
+be (--emulate=pps-running); --marker lets it go on after a reboot. The network is left to
+the operating system.
+
 If a step fails the platform is told so, within 2 minutes. Of a --timeout a quarter, at
 most 10 seconds, is kept for that.
 
@@ -84,6 +89,7 @@ report, timeline, and error where there is one. Steps go to standard error.`,
 	flags.StringVar(&f.ovf, "ovf", "", "the provisioning medium: `DIR|FILE`, where it is mounted, or its ovf-env.xml")
 	flags.StringVar(&f.media, "media", "", "the provisioning medium: `DEVICE|IMAGE`, read without mounting it, or "+mediaNone+"; "+mediaFind+" looks for it, as is done on a VM")
 	flags.BoolVar(&f.eject, "eject", false, "eject the medium before Ready is reported")
+	flags.StringVar(&f.marker, "marker", "", "`FILE` that tells a later boot that this VM has reported to its pre-provisioning pool")
 	flags.Var(&f.configOrder, "config-order", "which is the machine's config: "+orderCustomData+" or "+orderUserData)
 	flags.BoolVar(&f.allowMissing, "allow-missing-custom-data", false, "go on if IMDS promises custom data and none was read")
 	flags.StringVar(&f.defaultUser, "default-user", "", "`NAME` of the user if neither IMDS nor the medium names one")
@@ -155,6 +161,8 @@ func (a *app) provisionOptions(command *cobra.Command, f *provisionFlags, s *sta
 	if f.configOrder.value == orderUserData {
 		options.ConfigOrder = provision.UserDataFirst
 	}
+	options.Pool = s.pool
+	options.Pool.OnState = steps.onTransition
 	options.FailureTimeout = a.failureTime()
 	var err error
 	if options.IMDS, err = a.imdsClient(logger, steps.onRetry); err != nil {

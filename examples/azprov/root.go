@@ -61,7 +61,7 @@ func (a *app) rootCommand() *cobra.Command {
 	a.globalFlags(root)
 	root.AddCommand(
 		a.provisionCommand(), a.emulateCommand(), a.imdsCommand(), a.wireServerCommand(), a.goalStateCommand(),
-		a.certsCommand(), a.ovfCommand(), a.mediaCommand(), a.reportCommand(), a.vmIDCommand(), a.versionCommand(),
+		a.certsCommand(), a.ovfCommand(), a.mediaCommand(), a.ppsCommand(), a.reportCommand(), a.vmIDCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -15,7 +15,9 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/emulator"
+	"github.com/azprov/azprov/internal/memlinks"
 	"github.com/azprov/azprov/ovf/media"
+	"github.com/azprov/azprov/pps"
 	"github.com/azprov/azprov/provision"
 )
 
@@ -31,6 +33,7 @@ const maxFile = 1<<20 + 1
 type stage struct {
 	sysfs  fs.FS
 	medium provision.Medium
+	pool   provision.PoolOptions
 	// explicit: the user has named the platform.
 	explicit bool
 	// reporter is who is told, in words.
@@ -52,6 +55,10 @@ func (a *app) newStage(ctx context.Context, command *cobra.Command, f *provision
 		return nil, usagef("leave out --emulate, or --imds and --wireserver", "--emulate brings services of its own")
 	}
 	s := &stage{explicit: emulated || a.global.imds.value != "" || a.global.wireServer.value != ""}
+	s.pool.Store = markerStore(f.marker)
+	if !s.explicit {
+		s.pool.Links = pps.SystemLinks()
+	}
 	if f.ovf != "" && f.media != "" {
 		return nil, usagef("", "--ovf and --media are two media")
 	}
@@ -91,8 +98,13 @@ func (a *app) emulate(ctx context.Context, s *stage, f *provisionFlags) error {
 	if err != nil {
 		return err
 	}
-	if s.fabric, err = emulator.NewFabric(scenario, nil); err != nil {
+	links := emulator.NewMemoryLinks(scenario)
+	if s.fabric, err = emulator.NewFabric(scenario, &emulator.Options{Links: links}); err != nil {
 		return err
+	}
+	s.pool.Links = memlinks.Links(links)
+	if scenario.Pool.Switched && s.pool.Store == nil { // it has reported before it was rebooted
+		s.pool.Store = &markerInMemory{marker: pps.Marker{VMID: scenario.VM.ID, Phase: pps.PhaseReported}, there: true}
 	}
 	// The end of ctx must not end the services before the failure was reported.
 	if s.server, err = s.fabric.Listen(context.WithoutCancel(ctx), loopback, loopback); err != nil {
@@ -175,6 +187,26 @@ func (a *app) disc(f *provisionFlags, explicit bool) (provision.Medium, error) {
 		medium = keptMedium{medium}
 	}
 	return medium, nil
+}
+
+// markerInMemory is the marker of a VM whose earlier boot a scenario tells of.
+type markerInMemory struct {
+	marker pps.Marker
+	there  bool
+}
+
+func (m *markerInMemory) Load(context.Context) (pps.Marker, bool, error) {
+	return m.marker, m.there, nil
+}
+
+func (m *markerInMemory) Save(_ context.Context, marker pps.Marker) error {
+	m.marker, m.there = marker, true
+	return nil
+}
+
+func (m *markerInMemory) Clear(context.Context) error {
+	m.there = false
+	return nil
 }
 
 // keptMedium stays in its drive: to open a user's drive is not for a verb that changes
