@@ -7,8 +7,10 @@ const (
 	// tight loop with short timeouts led to storms of 429 (cloud-init pull request 4470).
 	slowInterval = time.Second
 	// fastInterval is once reuse is likely. IMDS allows five requests a second to all
-	// programs of a VM; the fifth is left for the instance document.
-	fastInterval = 250 * time.Millisecond
+	// programs of a VM: four are made, and the fifth is left for the instance document. A
+	// little more than a quarter of a second keeps a fifth out of any one second, although
+	// no two requests take the same time to arrive.
+	fastInterval = 260 * time.Millisecond
 	// fastFor is how long reuse is likely: the data is there seconds after the switch. If
 	// not, it is not worth a quarter of the limit of everybody.
 	fastFor = 2 * time.Minute

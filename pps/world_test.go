@@ -439,6 +439,9 @@ func (w *world) run(ctx context.Context, options *pps.Options, script []play) (*
 		if i > 0 && at-w.requests[i-1] < 250*time.Millisecond {
 			w.t.Errorf("request %d at %v, %v after the one before", i, at, at-w.requests[i-1])
 		}
+		if i > 3 && at-w.requests[i-4] <= time.Second {
+			w.t.Errorf("request %d at %v is the fifth within a second", i, at)
+		}
 	}
 	if len(w.reports) > 1 {
 		w.t.Errorf("reported %d times", len(w.reports))
