@@ -55,8 +55,17 @@ var (
 		reason:   "the emulator is for tests and demonstrations",
 	}
 	noNetworkSetup = ban{
-		patterns: []string{modulePath + "/ephemeral/...", "github.com/insomniacslk/...", "github.com/vishvananda/..."},
+		patterns: []string{modulePath + "/ephemeral/...", "github.com/insomniacslk/...", "github.com/vishvananda/...", "github.com/mdlayher/..."},
 		reason:   "the network is the caller's choice; only package ephemeral and the lab configure one",
+	}
+	// onlyNetworkSetup is for package ephemeral itself.
+	onlyNetworkSetup = ban{
+		patterns: []string{
+			modulePath + "/provision/...", modulePath + "/pps/...", modulePath + "/ovf/...", modulePath + "/goalstate/...",
+			modulePath + "/imds/...", modulePath + "/wireserver/...", modulePath + "/emulator/...",
+			"github.com/Azure/...", "github.com/beevik/...",
+		},
+		reason: "a network is brought up without knowing what for; programs that have one link nothing of it",
 	}
 	noCommandLine = ban{
 		patterns: []string{"github.com/spf13/...", "golang.org/x/term/...", modulePath + "/examples/..."},
@@ -129,6 +138,7 @@ var layout = []layoutRow{
 	{"wireserver", [][]ban{everywhere, {noIMDS, upward, noEmulator}}},
 	{"pps", [][]ban{everywhere, {noWireServer, upward, noEmulator}}},
 	{"provision", [][]ban{everywhere, {noEmulator}}},
+	{"ephemeral", [][]ban{{noCommandLine, noTestCode, noTemplates, noIgnition, onlyNetworkSetup}}},
 	{"emulator", [][]ban{everywhere, {emulatorSharesNothing, noAzcore, noZap}}},
 	{"emulator/lab", [][]ban{{emulatorSharesNothing, noAzcore, noZap, noCommandLine, noTestCode, noTemplates, noIgnition, ban{
 		patterns: []string{modulePath + "/ephemeral/...", "github.com/insomniacslk/..."},

@@ -30,6 +30,7 @@ var sizes = []sizeRow{
 	{name: "wireserver", dir: "wireserver", measured: 7_401_634},
 	{name: "pps", dir: "pps", measured: 7_590_050},
 	{name: "provision", dir: "provision", measured: 8_106_146},
+	{name: "ephemeral", dir: "ephemeral", measured: 4_522_146},
 	{name: "emulator", dir: "emulator", measured: 6_639_778},
 	{name: "lab", dir: "emulator/lab", measured: 7_479_458},
 }
