@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/ovf/media"
@@ -19,24 +20,38 @@ type openedDisc struct {
 }
 
 // openDisc opens the disc that the user has named, or the one that is found. A named one
-// may be any disc; it is only waited for until it can be read.
+// may be any disc: it is waited for only if it cannot be read now.
 func (a *app) openDisc(ctx context.Context, args []string, f *mediaFlags) (*openedDisc, error) {
-	if len(args) > 0 && f.wait == 0 {
-		return a.openDevice(args[0])
+	if len(args) > 0 {
+		disc, err := a.openDevice(args[0])
+		if err == nil || f.wait == 0 {
+			return disc, err
+		}
 	}
 	m, err := a.findMedium(ctx, args, f)
 	switch {
 	case err != nil:
 		return nil, err
 	case m.Source == media.SourceMount:
-		return &openedDisc{Volume: media.Volume{FS: os.DirFS(m.Path), Warnings: m.Warnings}, path: m.Path, close: func() {}}, nil
+		return openMounted(m)
 	case m.Source == media.SourceKernel:
 		return nil, &azprov.Error{
-			Op: "media.OpenDisc", Target: m.Path, Kind: azprov.KindMalformed, Message: m.Warnings[len(m.Warnings)-1],
+			Op: "media.OpenDisc", Target: m.Path, Kind: azprov.KindMalformed, Message: strings.Join(m.Warnings, "; "),
 			Hint: "mount it, and name the directory: azprov ovf show, azprov provision --ovf",
 		}
 	}
 	return a.openDevice(m.Device)
+}
+
+// openMounted does not leave the disc: a link on it may lead to anything of the user's.
+func openMounted(m *media.Medium) (*openedDisc, error) {
+	root, err := os.OpenRoot(m.Path)
+	if err != nil {
+		return nil, fileError("media.OpenDisc", m.Path, err)
+	}
+	return &openedDisc{
+		Volume: media.Volume{FS: root.FS(), Warnings: m.Warnings}, path: m.Path, close: func() { _ = root.Close() },
+	}, nil
 }
 
 func (a *app) openDevice(path string) (*openedDisc, error) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -129,6 +131,75 @@ func TestMediaShowOfAnotherDisc(t *testing.T) {
 	object := oneObject(t, cli(t, "media", "show", path, "--output", "json").want(t, exitDone).stdout)
 	if at(t, object, "environment") != nil {
 		t.Errorf("%v", object)
+	}
+	// It can be read, and is not waited for.
+	start := time.Now()
+	cli(t, "media", "show", path, "--wait", "5m").want(t, exitDone)
+	if took := time.Since(start); took > time.Minute {
+		t.Errorf("took %v", took)
+	}
+}
+
+// otherDrive is a machine with the one drive, whose disc is mounted or which only the
+// kernel can read.
+type otherDrive struct {
+	*mediatest.CDROM
+	files fstest.MapFS
+}
+
+func (d otherDrive) FS() fs.FS { return d.files }
+
+func (d otherDrive) Watch(context.Context) (<-chan struct{}, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (d otherDrive) ReadMounted(_ context.Context, _ string, read func(fs.FS) error) error {
+	return read(d.files)
+}
+
+// Nothing is taken from a mounted disc but what is on it.
+func TestMediaOfAMountedDisc(t *testing.T) {
+	t.Parallel()
+	p, dir, secret := newPlatform(t, nil), t.TempDir(), writeFile(t, filepath.Join(t.TempDir(), "shadow"), "a user's")
+	document, err := os.ReadFile(filepath.Join(p.medium, "ovf-env.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "ovf-env.xml"), string(document))
+	if err := os.Symlink(secret, filepath.Join(dir, "link")); err != nil {
+		t.Skip(err)
+	}
+	inRoot := strings.TrimPrefix(filepath.ToSlash(dir), "/")
+	drive := otherDrive{&mediatest.CDROM{}, fstest.MapFS{
+		"dev/sr0": {Mode: fs.ModeDevice}, inRoot + "/ovf-env.xml": {Data: document},
+		"proc/self/mountinfo": {Data: []byte("31 1 11:0 / /" + inRoot + " ro - iso9660 /dev/sr0 ro\n")},
+	}}
+	if runtime.GOOS == "windows" {
+		t.Skip("a mount table has no drive letters")
+	}
+	contains(t, cliOn(t.Context(), drive, "", "media", "show").want(t, exitDone).stdout, dir, "harbour-01")
+	to := t.TempDir()
+	got := cliOn(t.Context(), drive, "", "media", "extract", "--to", to)
+	contains(t, got.stderr, "link): cannot be read")
+	if _, err := os.Stat(filepath.Join(to, "link")); err == nil {
+		t.Error("a user's file was taken for the disc's")
+	}
+}
+
+// Why the kernel was needed is told, whatever else there was to warn of.
+func TestMediaOfADiscForTheKernel(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t, nil)
+	document, err := os.ReadFile(filepath.Join(p.medium, "ovf-env.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	drive := otherDrive{&mediatest.CDROM{Image: make([]byte, 1<<20)}, fstest.MapFS{
+		"dev/sr0": {Mode: fs.ModeDevice}, "ovf-env.xml": {Data: document},
+	}}
+	for _, wait := range []string{"0s", "10s"} {
+		got := cliOn(t.Context(), drive, "", "media", "show", "--wait", wait)
+		contains(t, got.stderr, "only the kernel could read the disc", "mount it, and name the directory")
 	}
 }
 

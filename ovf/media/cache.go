@@ -17,8 +17,9 @@ import (
 // other's name, user and keys.
 var ErrForeignCache = errors.New("media: the copy of the medium is another machine's")
 
-// maxCache bounds a copy: twice the largest document, for its JSON.
-const maxCache = 2 << 20
+// maxCache bounds a copy: the largest document has 1 MiB, of which JSON may make six times
+// as much: it writes "<" as "\u003c".
+const maxCache = 6<<20 + 4<<10
 
 // Cache is a redacted copy of a medium in a file, for boots after the one that read it:
 // the platform's disc is gone then. Passwords and custom data are not in it.

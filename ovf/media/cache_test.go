@@ -2,6 +2,7 @@ package media_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -92,6 +93,23 @@ func TestCacheRemembersCustomData(t *testing.T) {
 	}
 }
 
+// The largest document can be loaded again, whatever JSON makes of it.
+func TestCacheOfALargeDocument(t *testing.T) {
+	t.Parallel()
+	env := &ovf.Environment{HostName: "jetty-07", UserName: strings.Repeat("<", 250_000)}
+	cache := &media.Cache{Path: filepath.Join(t.TempDir(), "medium.json"), VMID: vmID(t, thisVM)}
+	if err := cache.Save(env); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(cache.Path)
+	if err != nil || info.Size() < 2<<20 {
+		t.Errorf("%d bytes, %v", info.Size(), err)
+	}
+	if got, err := cache.Load(); err != nil || got.UserName != env.UserName {
+		t.Error(err)
+	}
+}
+
 func TestCacheThatIsNoGood(t *testing.T) {
 	t.Parallel()
 	foreign := newCopy(t, otherVM)
@@ -105,6 +123,8 @@ func TestCacheThatIsNoGood(t *testing.T) {
 		}
 		return &media.Cache{Path: path, VMID: vmID(t, thisVM)}
 	}
+	ownerless := write(`{"ovfEnv":"<a/>"}`)
+	ownerless.VMID = azprov.VMID{}
 	for name, row := range map[string]struct {
 		cache *media.Cache
 		kind  azprov.Kind
@@ -113,9 +133,10 @@ func TestCacheThatIsNoGood(t *testing.T) {
 		"absent":            {&media.Cache{Path: filepath.Join(t.TempDir(), "x")}, azprov.KindNotFound, "media.Cache.Load"},
 		"another machine's": {foreign, azprov.KindInternal, "refused: the copy is VM " + otherVM + "'s and this is " + thisVM},
 		"without an id":     {nobodys, azprov.KindInternal, "and this is of unknown id"},
+		"nobody's":          {ownerless, azprov.KindInternal, "and this is of unknown id"},
 		"damaged":           {write(`{"vmId":`), azprov.KindMalformed, "the copy is damaged"},
 		"of no document":    {write(`{"vmId":"` + thisVM + `","ovfEnv":"<a/>"}`), azprov.KindMalformed, "ovf"},
-		"too large":         {write(strings.Repeat(" ", 2<<20+1)), azprov.KindTooLarge, "larger"},
+		"too large":         {write(strings.Repeat(" ", 6<<20+4<<10+1)), azprov.KindTooLarge, "larger"},
 	} {
 		env, err := row.cache.Load()
 		if env != nil || azprov.KindOf(err) != row.kind || !strings.Contains(err.Error(), row.want) {
@@ -175,10 +196,24 @@ func TestOpenWithACache(t *testing.T) {
 				if err != nil || m.Source != row.want || !strings.Contains(strings.Join(m.Warnings, " "), row.text) {
 					t.Fatalf("%+v, %v", m, err)
 				}
+				if row.text == "" && len(m.Warnings) > 0 || m.Source == media.SourceCache && m.Path != row.cache.Path {
+					t.Errorf("%+v", m)
+				}
 				if err := m.Eject(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})
 		})
+	}
+}
+
+// The caller's end is not taken for a medium that is not there.
+func TestOpenWithACacheAndNoTime(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	m, err := media.Open(ctx, &media.Options{System: newWorld(t), Cache: newCopy(t, thisVM)})
+	if m != nil || azprov.KindOf(err) != azprov.KindCanceled {
+		t.Errorf("%+v, %v", m, err)
 	}
 }

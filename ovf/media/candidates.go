@@ -104,9 +104,11 @@ func (d *devices) candidates() (list []candidate, passedOver []Sighting) {
 // named is the device or image that a user has named. What a link in /dev leads to is what
 // the kernel knows; the path stays the user's.
 func (d *devices) named(file string) candidate {
-	name := deviceName(file)
-	inRoot := strings.TrimPrefix(file, "/")
-	if target, err := fs.ReadLink(d.fsys, inRoot); err == nil && strings.HasPrefix(inRoot, "dev/") {
+	name, inRoot := "", strings.TrimPrefix(file, "/")
+	if strings.HasPrefix(file, "/dev/") { // "sr0" alone is an image of that name
+		name = deviceName(file)
+	}
+	if target, err := fs.ReadLink(d.fsys, inRoot); err == nil && name != "" {
 		name = path.Base(target)
 	}
 	c := d.candidate(name)
@@ -120,8 +122,14 @@ func (d *devices) named(file string) candidate {
 func (d *devices) candidate(name string) candidate {
 	c := candidate{path: devicePath(name), kernel: d.isOptical(name)}
 	number := d.attribute(name, "dev")
-	for _, m := range d.mounts {
-		if m.root == "/" && (m.source == c.path || number != "" && m.device == number) {
+	for i, m := range d.mounts {
+		// A mount's source is what its maker wrote there, which of a FUSE may be any
+		// user: it counts for want of a number only.
+		same := m.device == number
+		if number == "" {
+			same = m.isDisc() && m.source == c.path
+		}
+		if same && m.root == "/" && !m.isHidden(d.mounts[i+1:]) {
 			c.mounts = append(c.mounts, m.point)
 		}
 	}

@@ -85,7 +85,7 @@ func fileError(op, path, message string, err error) error {
 		e.Last = pathErr.Err // without the name, which the target repeats
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), isGone(err): // a node in /dev without a device too
 		e.Kind = azprov.KindNotFound
 	case errors.Is(err, fs.ErrPermission):
 		e.Kind, e.Hint = azprov.KindDenied, "run as root, or as a member of the group that may read the device"

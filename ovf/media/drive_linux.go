@@ -25,14 +25,23 @@ var driveStatuses = map[uintptr]DriveStatus{
 	1: DriveStatusNoDisc, 2: DriveStatusTrayOpen, 3: DriveStatusNotReady, 4: DriveStatusDisc,
 }
 
-// openDrive does not wait: without O_NONBLOCK an empty drive cannot be opened, an open
-// tray is closed, and a pipe in place of the image would hang.
+// openDrive opens an optical drive twice if it has a disc: the first descriptor after an
+// exchange of discs takes notice of it, and may fail every read (seen with IDE drives,
+// Linux 6.1 and 6.12); the next one reads.
 func openDrive(path string) (Drive, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
+	d, err := openOnce(path, 0)
+	if err != nil || d.Status() != DriveStatusDisc {
+		return d, err
 	}
-	return drive{file}, nil
+	_ = d.Close() // nothing was written
+	return openOnce(path, 0)
+}
+
+// openOnce does not wait: without O_NONBLOCK an empty drive cannot be opened, an open
+// tray is closed, and a pipe in place of the image would hang.
+func openOnce(path string, flags int) (drive, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|flags, 0)
+	return drive{file}, err
 }
 
 func (d drive) Status() DriveStatus {
@@ -43,15 +52,26 @@ func (d drive) Status() DriveStatus {
 	return DriveStatusUnknown
 }
 
+// Eject opens the drive once more, for itself alone: root can unlock and open the drive
+// under a mounted disc, and the kernel minds that for who asks with O_EXCL, in whichever
+// mount namespace it is mounted.
 func (d drive) Eject() error {
-	// The door is locked while the disc is mounted or open. What matters is whether it
-	// opens, and some drives have no lock.
-	_, _ = d.ioctl(cdromLockDoor, 0)
-	if _, err := d.ioctl(cdromEject, 0); err != nil {
+	own, err := openOnce(d.Name(), syscall.O_EXCL)
+	if err != nil {
 		return ejectError(err)
 	}
-	if d.Status() == DriveStatusDisc {
-		return &azprov.Error{Kind: azprov.KindInternal, Message: "the drive did not let go of the disc"}
+	defer func() { _ = own.Close() }()
+	// The lock outlives whoever has locked it. What matters is whether the drive opens,
+	// and some have no lock.
+	_, _ = own.ioctl(cdromLockDoor, 0)
+	answer, err := own.ioctl(cdromEject, 0)
+	switch {
+	case err != nil:
+		return ejectError(err)
+	case answer != 0, own.Status() == DriveStatusDisc: // the drive's own refusal is no errno
+		return &azprov.Error{
+			Kind: azprov.KindNotReady, Message: "the drive did not let go of the disc", Hint: "end the program that has it open",
+		}
 	}
 	return nil
 }
@@ -81,7 +101,9 @@ func (d drive) ioctl(request, argument uintptr) (uintptr, error) {
 	var answer uintptr
 	var errno syscall.Errno
 	err = conn.Control(func(fd uintptr) {
-		answer, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, request, argument)
+		for errno = syscall.EINTR; errno == syscall.EINTR; {
+			answer, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, request, argument)
+		}
 	})
 	if err == nil && errno != 0 {
 		err = errno

@@ -2,7 +2,9 @@ package media_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"runtime"
@@ -15,6 +17,7 @@ import (
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/discimage"
 	"github.com/azprov/azprov/internal/programtest"
+	"github.com/azprov/azprov/ovf"
 	"github.com/azprov/azprov/ovf/media"
 )
 
@@ -132,6 +135,8 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				row.prepare(w)
+				w.drive("sr9", &fakeDisc{status: media.DriveStatusNoDisc})
+				hangs, missed := w.drives["/dev/sr0"] != nil, 0
 				ctx, cancel := context.WithTimeout(t.Context(), 3*second)
 				if row.cancel {
 					ctx, cancel = context.WithCancel(t.Context())
@@ -139,7 +144,11 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 				}
 				defer cancel()
 				start := time.Now()
-				_, err := media.Open(ctx, &media.Options{System: w})
+				_, err := media.Open(ctx, &media.Options{System: w, OnMissed: func() { missed++ }})
+				synctest.Wait()
+				if opened := w.looks["/dev/sr9"] > 0; opened == hangs || (missed == 0) != hangs {
+					t.Errorf("the next drive was looked at: %t; missed %d times", opened, missed)
+				}
 				if azprov.KindOf(err) != row.kind || !errors.Is(err, ctx.Err()) || time.Since(start) != 3*second {
 					t.Errorf("%v after %v", err, time.Since(start))
 				}
@@ -161,6 +170,58 @@ func TestLooksAreBounded(t *testing.T) {
 		}
 		if looks := w.looks["/dev/sr0"]; looks < 30 || looks > 41 {
 			t.Errorf("%d looks", looks)
+		}
+	})
+}
+
+// What was left behind does nothing more to the machine when the search is over.
+func TestNoMountAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		d := holding(make([]byte, 1<<20)).with(func(d *fakeDisc) { d.hangs = 3 * second })
+		w.drive("sr0", d)
+		w.drive("sr1", d)
+		w.drive("sr2", d)
+		w.mounted = files(t)
+		if _, err := media.Open(t.Context(), &media.Options{System: w, Wait: 12 * second}); azprov.KindOf(err) != azprov.KindNotReady {
+			t.Error(err)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if w.mounts > 0 || d.open > 0 {
+			t.Errorf("mounted %d times, open %d times", w.mounts, d.open)
+		}
+	})
+}
+
+// However a medium is printed, its password and its custom data are not.
+func TestMediumKeepsItsSecrets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		secret := &ovf.Environment{HostName: "jetty-07", UserPassword: azprov.NewSecret([]byte("Belay!that-0"))}
+		b, err := secret.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.drive("sr0", holding(discOf(t, replaced(string(b)))))
+		m, err := media.Open(t.Context(), &media.Options{System: w})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Type != media.FileSystemUDF || m.Label != "CARGO" || m.Device != "/dev/sr0" {
+			t.Errorf("%+v", m)
+		}
+		if env, err := m.Environment(); err != nil || env.UserPassword.Len() == 0 || env.CustomData.Len() == 0 {
+			t.Fatalf("%+v, %v", env, err)
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range []string{string(text), fmt.Sprintf("%v %+v %#v", m, m, m), fmt.Sprintf("%v %+v %#v", *m, *m, *m)} {
+			if strings.Contains(got, "Belay") || strings.Contains(got, "cloud-config") || strings.Contains(got, "66 101 108 97 121") {
+				t.Errorf("a secret got out: %s", got)
+			}
 		}
 	})
 }

@@ -22,7 +22,7 @@ const (
 	// CloudInitSeedDir is where cloud-init looks before any device.
 	CloudInitSeedDir = "/var/lib/cloud/seed/azure"
 
-	// patience is how long one device may take before the next is looked at, and how
+	// patience is how long one place may take before the next is looked at, and how
 	// long a search without a wait may take. A virtual drive answers in milliseconds, a
 	// real one that spins up says that it is not ready.
 	patience = 5 * time.Second
@@ -37,7 +37,8 @@ const (
 type Options struct {
 	// Device is the path of the one device or image to look at, in place of all others.
 	Device string
-	// SeedDirs are directories that are looked at before any device, in their order.
+	// SeedDirs are directories that are looked at before any device, in their order. Their
+	// paths begin at the root of System.FS.
 	SeedDirs []string
 	// Wait bounds the wait for a medium that the first look did not find, counted from
 	// the call: [DefaultWait] if zero; [NoWait] for one look.
@@ -65,7 +66,8 @@ type Options struct {
 //
 // A disc that is mounted is read where it is, and left mounted. What decides is an
 // ovf-env.xml of Azure's at the root, or, if no device has one, CustomData.bin alone. A
-// disk that can be written is never looked at: its content is a user's.
+// disk that can be written and is not removable is never looked at: its content is a
+// user's.
 //
 // If nothing is found Open waits for events of block devices, and looks again at all of
 // them with each, and once a second. One that does not answer for 5 s is left behind, with
@@ -92,7 +94,7 @@ func Open(ctx context.Context, options *Options) (*Medium, error) {
 type search struct {
 	o      Options
 	system System
-	// running are the probes that were left to themselves, by their device.
+	// running are the probes that were left to themselves, by the place's path.
 	running map[string]*probe
 	// ended has a value when one that was left behind has.
 	ended chan struct{}
@@ -103,7 +105,7 @@ type search struct {
 	foreign error
 }
 
-// probe is a look at a device that may take long. The finding is there when done is closed.
+// probe is a look at a place that may take long. The finding is there when done is closed.
 type probe struct {
 	done chan struct{}
 	finding
@@ -140,7 +142,7 @@ func (s *search) run(parent context.Context) (*Medium, error) {
 	if m == nil && parent.Err() == nil {
 		m = s.cached()
 	}
-	if m == nil && s.o.Wait > 0 && s.o.OnMissed != nil {
+	if m == nil && s.o.Wait > 0 && s.o.OnMissed != nil && ctx.Err() == nil {
 		s.o.OnMissed()
 	}
 	for m == nil && s.o.Wait > 0 && s.pause(ctx, events) {
@@ -170,7 +172,7 @@ func (s *search) pause(ctx context.Context, events <-chan struct{}) bool {
 func (s *search) look(ctx context.Context) *Medium {
 	before := s.seen
 	s.seen = nil
-	m := s.lookAtSeeds()
+	m := s.lookAtSeeds(ctx)
 	if m == nil {
 		m = s.lookAtDevices(ctx)
 	}
@@ -183,9 +185,11 @@ func (s *search) look(ctx context.Context) *Medium {
 	return m
 }
 
-func (s *search) lookAtSeeds() *Medium {
+func (s *search) lookAtSeeds(ctx context.Context) *Medium {
 	for _, dir := range s.o.SeedDirs {
-		f := probeDir(s.system.FS(), dir, &Medium{Source: SourceSeed, Path: dir})
+		f := s.ask(ctx, dir, func() finding {
+			return probeDir(s.system.FS(), dir, &Medium{Source: SourceSeed, Path: dir})
+		})
 		if s.note(dir, f); f.medium != nil {
 			return f.medium
 		}
@@ -199,7 +203,7 @@ func (s *search) lookAtDevices(ctx context.Context) *Medium {
 	s.seen = append(s.seen, passedOver...)
 	var partial *Medium
 	for _, c := range candidates {
-		f := s.ask(ctx, c)
+		f := s.ask(ctx, c.path, func() finding { return probeDevice(ctx, s.system, c, s.o.NoMount) })
 		s.note(c.path, f)
 		if f.medium != nil && !f.partial() {
 			return f.medium
@@ -221,29 +225,32 @@ func (s *search) candidates() ([]candidate, []Sighting) {
 	return found.candidates()
 }
 
-// ask looks at a device. One that is slow is left to itself: what it says counts at a
-// later look.
-func (s *search) ask(ctx context.Context, c candidate) finding {
-	p, late := s.running[c.path]
+// ask looks at a place. One that is slow is left to itself: what it says counts at a
+// later look. None is touched when time is over: nobody would wait for it.
+func (s *search) ask(ctx context.Context, path string, look func() finding) finding {
+	p, late := s.running[path]
 	limit := time.Duration(0)
 	if !late {
-		p, limit = s.start(ctx, c), patience
+		if ctx.Err() != nil {
+			return finding{outcome: OutcomeBusy, detail: "there was no time to look"}
+		}
+		p, limit = start(look), patience
 	}
 	if p.endsWithin(ctx, limit) {
-		delete(s.running, c.path)
+		delete(s.running, path)
 		return p.finding
 	}
 	if !late {
-		s.running[c.path] = p
+		s.running[path] = p
 		go s.tell(p)
 	}
 	return finding{outcome: OutcomeBusy, detail: "it does not answer"}
 }
 
-func (s *search) start(ctx context.Context, c candidate) *probe {
+func start(look func() finding) *probe {
 	p := &probe{done: make(chan struct{})}
 	go func() {
-		p.finding = probeDevice(ctx, s.system, c, s.o.NoMount)
+		p.finding = look()
 		close(p.done)
 	}()
 	return p

@@ -13,10 +13,12 @@ import (
 	"github.com/azprov/azprov/ovf/media"
 )
 
+// failing fails to read after the first good reads.
+func failing(good int, err error) func(*fakeDisc) {
+	return func(d *fakeDisc) { d.good, d.readErr = good, err }
+}
+
 func drivesThatFail() []situation {
-	failing := func(good int, err error) func(*fakeDisc) {
-		return func(d *fakeDisc) { d.good, d.readErr = good, err }
-	}
 	return []situation{
 		{
 			name: "no sector can be read", prepare: func(w *world, _ *media.Options) {
@@ -66,18 +68,6 @@ func drivesThatFail() []situation {
 			path: "/dev/sr0", source: media.SourceDevice, after: 4*second + settle,
 		},
 		{
-			name: "a device that vanishes in mid-read", prepare: func(w *world, _ *media.Options) {
-				w.drive("sr0", holding(image(w.t, discimage.FormatUDF)).with(failing(udfReadsToDocument-1, syscall.ENODEV)))
-			},
-			kind: azprov.KindNotFound, text: "/dev/sr0: it has gone", after: 30 * second,
-		},
-		{
-			name: "a disc that is taken out in mid-read", prepare: func(w *world, _ *media.Options) {
-				w.drive("sr0", holding(image(w.t, discimage.FormatUDF)).with(failing(6, syscall.ENOMEDIUM)))
-			},
-			kind: azprov.KindNotFound, text: "/dev/sr0: no disc in the drive", after: 30 * second,
-		},
-		{
 			name: "a drive that must not be opened", prepare: func(w *world, _ *media.Options) {
 				w.drive("sr0", holding(image(w.t, discimage.FormatUDF)).with(func(d *fakeDisc) { d.openErr = fs.ErrPermission }))
 			},
@@ -89,6 +79,17 @@ func drivesThatFail() []situation {
 				w.drive("sr1", &fakeDisc{status: media.DriveStatusNotReady})
 			},
 			kind: azprov.KindMalformed, text: ", /dev/sr1: the drive is not ready", after: 30 * second,
+		},
+		worse("damaged and unreadable", azprov.KindMalformed, truncated, failing(0, syscall.EIO)),
+		worse("unreadable and forbidden", azprov.KindInternal, failing(0, syscall.EIO), forbidden),
+		worse("forbidden and not ready", azprov.KindDenied, forbidden, notReady),
+		worse("not ready and empty", azprov.KindNotReady, notReady, func(d *fakeDisc) { d.status = media.DriveStatusNoDisc }),
+		{
+			name: "a damaged disc that the kernel cannot read either", prepare: func(w *world, o *media.Options) {
+				w.drive("sr0", holding(image(w.t, discimage.FormatUDF)[:258*sector]))
+				o.Wait = media.NoWait
+			},
+			kind: azprov.KindMalformed, text: "; the kernel cannot read it either: ",
 		},
 		{
 			name: "a damaged disc that the kernel can read", prepare: func(w *world, _ *media.Options) {
@@ -112,6 +113,14 @@ func drivesThatFail() []situation {
 			kind: azprov.KindNotFound, text: "read by the kernel: no ovf-env.xml", after: 30 * second,
 		},
 		{
+			name: "what the kernel finds is a link", prepare: func(w *world, o *media.Options) {
+				w.drive("sr0", holding(make([]byte, 1<<20)))
+				w.mounted = fstest.MapFS{document: {Data: []byte("x"), Mode: fs.ModeSymlink}, "x": {Data: files(w.t)[document].Data}}
+				o.Wait = media.NoWait
+			},
+			kind: azprov.KindNotFound, text: "not a regular file",
+		},
+		{
 			name: "the kernel is not to read discs", prepare: func(w *world, o *media.Options) {
 				w.drive("sr0", holding(make([]byte, 1<<20)))
 				w.mounted, o.NoMount = files(w.t), true
@@ -123,9 +132,32 @@ func drivesThatFail() []situation {
 				for i := range 80 {
 					w.drive("sr"+strconv.Itoa(i), &fakeDisc{status: media.DriveStatusNoDisc})
 				}
+				w.t.Cleanup(func() {
+					if len(w.looks) != 64 || !strings.HasPrefix(w.seen[0].String(), "/dev/sr64: passed over, and all that follow") {
+						w.t.Errorf("%d drives were opened; %v", len(w.looks), w.seen[0])
+					}
+				})
 			},
 			kind: azprov.KindNotFound, text: "/dev/sr63: no disc in the drive", after: 30 * second,
 		},
+	}
+}
+
+func truncated(d *fakeDisc) { d.size = 258 * sector }
+
+func forbidden(d *fakeDisc) { d.openErr = fs.ErrPermission }
+
+func notReady(d *fakeDisc) { d.status = media.DriveStatusNotReady }
+
+// worse has a drive that decides the error's kind before and after another that does not.
+func worse(name string, kind azprov.Kind, a, b func(*fakeDisc)) situation {
+	return situation{
+		name: name, prepare: func(w *world, o *media.Options) {
+			o.Wait = media.NoWait
+			for i, change := range []func(*fakeDisc){b, a, b} {
+				w.drive("sr"+strconv.Itoa(i), holding(image(w.t, discimage.FormatUDF)).with(change))
+			}
+		}, kind: kind, text: "looked at /dev/sr0: ",
 	}
 }
 
@@ -168,6 +200,41 @@ func otherDevices() []situation {
 			},
 			path: "/dev/sr0", source: media.SourceDevice,
 		},
+		{
+			name: "a disk of 64 MiB", prepare: other("sdb", "removable=1", "size=131072"), path: "/dev/sdb", source: media.SourceDevice,
+		},
+		{
+			name: "a device with a slash in its name", prepare: func(w *world, o *media.Options) {
+				other("cciss!c0d0", "ro=1")(w, o)
+				w.drives["/dev/cciss/c0d0"] = w.drives["/dev/cciss!c0d0"]
+			},
+			path: "/dev/cciss/c0d0", source: media.SourceDevice,
+		},
+		{
+			name: "the kernel is not asked to read a disk", prepare: func(w *world, o *media.Options) {
+				w.device("vdb", holding(make([]byte, 1<<20)), "ro=1")
+				w.mounted, o.Wait = files(w.t), media.NoWait
+			},
+			kind: azprov.KindNotFound, text: "/dev/vdb: no UDF",
+		},
+		passed("a user's disk with a partition", "neither read-only nor removable", func(w *world, o *media.Options) {
+			other("sdc", "sdc1/partition=1")(w, o)
+			other("sdc1", "partition=1", "device/type=absent")(w, o)
+			w.file("proc/self/mountinfo", "30 1 8:49 / /data rw - ext4 /dev/sdd1 rw\n")
+		}),
+		{
+			name: "directories of a disk that are no partitions", prepare: func(w *world, o *media.Options) {
+				w.device("vdb", holding(make([]byte, 1<<20)), "ro=1", "vdb9x/start=1", "sdz1/partition=1")
+				o.Wait = media.NoWait
+				w.t.Cleanup(func() {
+					if len(w.looks) != 1 {
+						w.t.Errorf("opened: %v", w.looks)
+					}
+				})
+			},
+			kind: azprov.KindNotFound, text: "looked at /dev/vdb: no UDF",
+		},
+		passed("a name that begins like a drive's", "neither read-only nor removable", other("srx")),
 		passed("a user's data disk with a medium on it", "neither read-only nor removable", func(w *world, o *media.Options) {
 			other("sdc", "size=67108864")(w, o)
 		}),
@@ -196,139 +263,11 @@ func otherDevices() []situation {
 	}
 }
 
-func directories() []situation {
-	mountedAt := func(dir, line string) func(*world, *media.Options) {
-		return func(w *world, _ *media.Options) {
-			w.drive("sr0", holding(image(w.t, discimage.FormatUDF)))
-			for name, file := range files(w.t) {
-				w.file(dir+"/"+name, string(file.Data))
-			}
-			w.file("proc/self/mountinfo", "30 1 8:1 / /other rw - ext4 /dev/sda1 rw\n"+line+"\n")
-		}
-	}
-	return []situation{
-		{
-			name: "a disc that is mounted", prepare: mountedAt("mnt", "31 1 11:0 / /mnt ro,relatime shared:1 - udf /dev/sr0 ro"),
-			path: "/mnt", source: media.SourceMount,
-		},
-		{
-			name:    "mounted by another name, where a blank is in the path",
-			prepare: mountedAt("mnt/a b", `31 1 11:0 / /mnt/a\040b ro - udf /dev/cdrom ro`), path: "/mnt/a b", source: media.SourceMount,
-		},
-		{
-			name: "mounted on a machine without sysfs", prepare: func(w *world, o *media.Options) {
-				mountedAt("mnt", "31 1 11:0 / /mnt ro - iso9660 /dev/sr0 ro")(w, o)
-				w.withoutSysfs()
-				delete(w.files, "dev/sr0")
-			},
-			path: "/mnt", source: media.SourceMount,
-		},
-		{
-			name: "only a directory of the disc is mounted", prepare: mountedAt("mnt", "31 1 11:0 /deck /mnt ro - udf /dev/sr0 ro"),
-			path: "/dev/sr0", source: media.SourceDevice,
-		},
-		{
-			name: "another mount hides the disc's", prepare: func(w *world, o *media.Options) {
-				mountedAt("elsewhere", "31 1 11:0 / /mnt ro - udf /dev/sr0 ro")(w, o)
-				w.file("mnt/other", "")
-			},
-			path: "/dev/sr0", source: media.SourceDevice,
-		},
-		{
-			name: "a mounted disc that cannot be opened", prepare: func(w *world, o *media.Options) {
-				mountedAt("mnt", "31 1 11:0 / /mnt ro - udf /dev/sr0 ro")(w, o)
-				w.drives["/dev/sr0"].openErr = fs.ErrPermission
-			},
-			path: "/mnt", source: media.SourceMount,
-		},
-		{
-			name: "a seed before any device", prepare: func(w *world, o *media.Options) {
-				w.drive("sr0", holding(image(w.t, discimage.FormatUDF)).with(func(d *fakeDisc) { d.hangs = -1 }))
-				o.SeedDirs = []string{"/absent", media.CloudInitSeedDir}
-				for name, file := range files(w.t) {
-					w.file("var/lib/cloud/seed/azure/"+name, string(file.Data))
-				}
-			},
-			path: media.CloudInitSeedDir, source: media.SourceSeed,
-		},
-		{
-			name: "a seed without a document", prepare: func(w *world, o *media.Options) {
-				w.drive("sr0", holding(image(w.t, discimage.FormatUDF)))
-				o.SeedDirs = []string{"/seed"}
-				w.file("seed/meta-data", "")
-			},
-			path: "/dev/sr0", source: media.SourceDevice,
-		},
-	}
-}
-
-func namedDevices() []situation {
-	return []situation{
-		{
-			name: "a named disk may be anything", prepare: func(w *world, o *media.Options) {
-				w.drive("sr0", holding(image(w.t, discimage.FormatUDF)))
-				w.device("sdc", holding(image(w.t, discimage.FormatUDF)))
-				o.Device = "/dev/sdc"
-			},
-			path: "/dev/sdc", source: media.SourceDevice,
-		},
-		{
-			name: "a named image", prepare: func(w *world, o *media.Options) {
-				w.drives["/images/medium.img"] = holding(image(w.t, discimage.FormatUDF))
-				o.Device = "/images/medium.img"
-			},
-			path: "/images/medium.img", source: media.SourceDevice,
-		},
-		{
-			name: "a named device that comes", prepare: func(w *world, o *media.Options) {
-				d := holding(image(w.t, discimage.FormatUDF))
-				o.Device = "/dev/sr0"
-				w.later(2*second+second/2, true, func() { w.drive("sr0", d) })
-			},
-			path: "/dev/sr0", source: media.SourceDevice, after: 2*second + second/2 + settle,
-		},
-		{
-			name: "a named device that does not come", prepare: func(w *world, o *media.Options) {
-				w.drive("sr0", holding(image(w.t, discimage.FormatUDF)))
-				o.Device = "/dev/sr1"
-			},
-			kind: azprov.KindNotFound, text: "looked at /dev/sr1: it is not there", after: 30 * second,
-		},
-		{
-			name: "a link to a drive, which is mounted", prepare: func(w *world, o *media.Options) {
-				w.drive("sr0", holding(image(w.t, discimage.FormatUDF)))
-				w.drives["/dev/cdrom"] = w.drives["/dev/sr0"]
-				w.link("dev/cdrom", "sr0")
-				w.file("proc/self/mountinfo", "31 1 11:0 / /mnt ro - udf /dev/sr0 ro\n")
-				for name, file := range files(w.t) {
-					w.file("mnt/"+name, string(file.Data))
-				}
-				o.Device = "/dev/cdrom"
-			},
-			path: "/mnt", source: media.SourceMount,
-		},
-		{
-			name: "the kernel reads a named device, if it must", prepare: func(w *world, o *media.Options) {
-				w.device("sdc", holding(make([]byte, 1<<20)))
-				w.mounted, o.Device = files(w.t), "/dev/sdc"
-			},
-			path: "/dev/sdc", source: media.SourceKernel, text: "only the kernel",
-		},
-		{
-			name: "and no image", prepare: func(w *world, o *media.Options) {
-				w.drives["/images/medium.img"] = holding(make([]byte, 1<<20))
-				w.mounted, o.Device, o.Wait = files(w.t), "/images/medium.img", media.NoWait
-			},
-			kind: azprov.KindNotFound, text: "no UDF",
-		},
-	}
-}
-
 // heal ends the failures of a disc.
 func (w *world) heal(d *fakeDisc) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	d.readErr = nil
+	d.readErr, d.hangs = nil, 0
 }
 
 // wasPassedOver holds the last look, and that no drive was opened.

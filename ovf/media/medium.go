@@ -35,7 +35,7 @@ type Medium struct {
 	Source Source
 	// Path is the directory, the device, the image or the copy that was read.
 	Path string
-	// Device is the device that the medium is on, empty if it is on none.
+	// Device is the device or the image that the medium is on, empty if it is on none.
 	Device string
 	// Type and Label are those of its volume, empty of a directory and a copy.
 	Type  FileSystem
@@ -54,7 +54,8 @@ type Medium struct {
 func (m *Medium) Environment() (*ovf.Environment, error) { return m.env, m.err }
 
 // Eject opens the drive that the medium is in, which may hold a password in clear text.
-// It does nothing with a medium that is in none. For errors see [Eject].
+// It does nothing with a medium that is on no device; one on a disk or in an image is an
+// error. For errors see [Eject].
 func (m *Medium) Eject(ctx context.Context) error {
 	if m.Device == "" {
 		return nil
@@ -65,8 +66,8 @@ func (m *Medium) Eject(ctx context.Context) error {
 // Outcome is what a look at one place has shown.
 type Outcome string
 
-// The outcomes. Only those of discs that are damaged, unreadable or forbidden make the
-// error of [Open] another than NotFound.
+// The outcomes. Only those of discs that are damaged, unreadable, forbidden, busy or not
+// ready make the error of [Open] another than NotFound.
 const (
 	// OutcomeMedium is the provisioning medium.
 	OutcomeMedium Outcome = "medium"
@@ -104,7 +105,7 @@ func PossibleOutcomeValues() []Outcome {
 
 // Sighting is one place that was looked at.
 type Sighting struct {
-	// Path is the device, the directory or the copy.
+	// Path is the device, the image or the directory.
 	Path    string  `json:"path"`
 	Outcome Outcome `json:"outcome"`
 	// Detail is for people, in one line.

@@ -47,7 +47,9 @@ func mountAndRead(device string, kinds []string, read func(fs.FS) error) error {
 	if err := syscall.Unshare(syscall.CLONE_NEWNS); err != nil {
 		return os.NewSyscallError("unshare", err)
 	}
-	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+	// What is mounted here is seen nowhere else; what others unmount is gone here too, which
+	// a mount that hangs would else keep in use.
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_SLAVE, ""); err != nil {
 		return os.NewSyscallError("mount", err)
 	}
 	// Over the device's own directory: it is there, and nothing has to be made or removed.

@@ -2,6 +2,7 @@ package media
 
 import (
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,6 +18,12 @@ type mount struct {
 
 // isDisc reports whether the kernel reads the mount as a disc.
 func (m mount) isDisc() bool { return m.kind == "udf" || m.kind == "iso9660" }
+
+// isHidden reports whether one of the mounts made after it is at the same place: what is
+// seen there is another file system's.
+func (m mount) isHidden(after []mount) bool {
+	return slices.ContainsFunc(after, func(other mount) bool { return other.point == m.point })
+}
 
 // readMounts reads the table as proc(5) describes mountinfo. Lines that are not like it
 // are left out.

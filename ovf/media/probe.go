@@ -27,17 +27,17 @@ func (f finding) partial() bool {
 // probeDevice looks at a device: where it is mounted, then itself, then by the kernel.
 func probeDevice(ctx context.Context, system System, c candidate, noMount bool) finding {
 	for _, point := range c.mounts {
-		if f := probeDir(system.FS(), point, &Medium{Source: SourceMount, Path: point, Device: c.path}); f.medium != nil {
+		if f := probeDir(plainFiles{system.FS()}, point, &Medium{Source: SourceMount, Path: point, Device: c.path}); f.medium != nil {
 			return f
 		}
 	}
 	f := probeDrive(system, c.path)
-	if !c.kernel || noMount || (f.outcome != OutcomeDamaged && f.outcome != OutcomeNoVolume) {
+	if !c.kernel || noMount || ctx.Err() != nil || (f.outcome != OutcomeDamaged && f.outcome != OutcomeNoVolume) {
 		return f
 	}
 	var mounted finding
 	err := system.ReadMounted(ctx, c.path, func(fsys fs.FS) error {
-		mounted = decide(&Medium{Source: SourceKernel, Path: c.path, Device: c.path}, fsys)
+		mounted = decide(&Medium{Source: SourceKernel, Path: c.path, Device: c.path}, plainFiles{fsys})
 		return nil
 	})
 	switch {
@@ -50,6 +50,22 @@ func probeDevice(ctx context.Context, system System, c candidate, noMount bool) 
 		f.detail += "; read by the kernel: " + mounted.detail
 	}
 	return f
+}
+
+// plainFiles is what a mounted disc has but for links, which may lead to a user's file,
+// and pipes, which would be waited for without end. The readers of this package give
+// neither.
+type plainFiles struct{ fs.FS }
+
+func (p plainFiles) Open(name string) (fs.File, error) {
+	info, err := fs.Lstat(p.FS, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() && !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
+	}
+	return p.FS.Open(name)
 }
 
 // probeDir looks at a directory of the machine.

@@ -48,6 +48,15 @@ func image(t *testing.T, format discimage.Format) []byte {
 	return b.Bytes()
 }
 
+// is fails the test unless the error is of that operation and kind, with the text in it.
+func is(t *testing.T, err error, op string, kind azprov.Kind, text string) {
+	t.Helper()
+	var e *azprov.Error
+	if !errors.As(err, &e) || e.Op != op || e.Kind != kind || !strings.Contains(err.Error(), text) {
+		t.Errorf("%v, want %s: %s %q", err, op, kind, text)
+	}
+}
+
 // same fails the test unless the volume has exactly the files.
 func same(t *testing.T, got fs.FS, want fstest.MapFS) {
 	t.Helper()
@@ -178,15 +187,19 @@ func TestVolumesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A bridge has two chances.
-func TestBridgeWithADamagedSide(t *testing.T) {
-	t.Parallel()
-	b := image(t, discimage.FormatBridge)
-	// All anchors: the sector numbers that UDF looks at for them (ECMA-167, 3/8.4.2.1).
+// withoutAnchors clears the sectors where UDF looks for its anchors (ECMA-167, 3/8.4.2.1).
+func withoutAnchors(b []byte) []byte {
 	last := len(b)/sector - 1
 	for _, n := range []int{256, last - 256, last} {
 		clear(b[n*sector : (n+1)*sector])
 	}
+	return b
+}
+
+// A bridge has two chances.
+func TestBridgeWithADamagedSide(t *testing.T) {
+	t.Parallel()
+	b := withoutAnchors(image(t, discimage.FormatBridge))
 	v, err := media.ReadVolume(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		t.Fatal(err)
@@ -227,8 +240,32 @@ func TestOpen(t *testing.T) {
 		}
 		_, err := media.OpenDisc(row.path, nil)
 		var e *azprov.Error
-		if !errors.As(err, &e) || e.Kind != row.kind || e.Op != "media.OpenDisc" || e.Target == "" || !strings.Contains(err.Error(), row.want) {
+		if !errors.As(err, &e) || e.Kind != row.kind || e.Op != "media.OpenDisc" || e.Target == "" || !strings.Contains(err.Error(), row.want) || name == "no such file" && strings.Count(err.Error(), dir) > 1 {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A drive without a disc says so, and is closed whatever is in it.
+func TestOpenDiscOfADrive(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		status media.DriveStatus
+		kind   azprov.Kind
+		want   string
+	}{
+		{media.DriveStatusNoDisc, azprov.KindNotFound, "there is no disc in the drive"},
+		{media.DriveStatusTrayOpen, azprov.KindNotFound, "the drive's tray is open"},
+		{media.DriveStatusNotReady, azprov.KindNotReady, "the drive is not ready"},
+		{media.DriveStatusDisc, azprov.KindNotFound, "there is no UDF and no ISO 9660 volume"},
+		{media.DriveStatusUnknown, azprov.KindNotFound, "there is no UDF and no ISO 9660 volume"},
+	} {
+		w := newWorld(t)
+		d := holding(make([]byte, 1<<20)).with(func(d *fakeDisc) { d.status = row.status })
+		w.drive("sr0", d)
+		_, err := media.OpenDisc("/dev/sr0", &media.OpenDiscOptions{System: w})
+		if is(t, err, "media.OpenDisc", row.kind, row.want); d.open != 0 {
+			t.Errorf("%s: left open", row.status)
 		}
 	}
 }

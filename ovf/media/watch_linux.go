@@ -60,8 +60,10 @@ func receive(socket *os.File, message []byte) (n int, err error) {
 	var from syscall.Sockaddr
 	var received error
 	err = conn.Read(func(fd uintptr) bool {
-		n, from, received = syscall.Recvfrom(int(fd), message, 0)
-		return !errors.Is(received, syscall.EAGAIN) && !errors.Is(received, syscall.EINTR)
+		for received = syscall.EINTR; errors.Is(received, syscall.EINTR); {
+			n, from, received = syscall.Recvfrom(int(fd), message, 0)
+		}
+		return !errors.Is(received, syscall.EAGAIN)
 	})
 	if err == nil {
 		err = received

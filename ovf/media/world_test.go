@@ -28,6 +28,12 @@ type world struct {
 	events chan struct{}
 	// mounted is what the kernel's readers give; nil cannot be mounted.
 	mounted fs.FS
+	// mounts counts how often the kernel was asked to mount.
+	mounts int
+	// hangsAt is a file whose opening never ends.
+	hangsAt string
+	// watched are the contexts of the watches for events.
+	watched []context.Context
 	// noEvents: the system has no netlink.
 	noEvents bool
 	// over is closed when the test is: what hangs ends then.
@@ -38,11 +44,20 @@ type world struct {
 	seen []media.Sighting
 }
 
+// strangeMounts is a mount table that nothing is to be taken from.
+const strangeMounts = `22 27 0:21 / /proc rw - proc proc rw
+nonsense
+30 1 11:0 / /mnt ro - udf
+31 1 11:0 - udf /dev/sr0 ro
+32 1 8:1 / /mnt\04 rw - ext4 /dev/sda1 rw
+33 1 8:1 / /mnt\
+`
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
 		t:      t,
-		files:  fstest.MapFS{"proc/self/mountinfo": {Data: []byte("22 27 0:21 / /proc rw - proc proc rw\nnonsense\n")}},
+		files:  fstest.MapFS{"proc/self/mountinfo": {Data: []byte(strangeMounts)}},
 		drives: map[string]*fakeDisc{}, events: make(chan struct{}, 1), over: make(chan struct{}), looks: map[string]int{},
 	}
 	t.Cleanup(func() { close(w.over) })
@@ -153,10 +168,28 @@ func (w *world) later(d time.Duration, event bool, do func()) {
 func (w *world) FS() fs.FS {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return maps.Clone(w.files)
+	files := maps.Clone(w.files)
+	if w.hangsAt != "" {
+		return hanging{files, w}
+	}
+	return files
 }
 
-func (w *world) Watch(context.Context) (<-chan struct{}, error) {
+// hanging is a machine's files with one that never opens.
+type hanging struct {
+	fs.ReadLinkFS
+	w *world
+}
+
+func (h hanging) Open(name string) (fs.File, error) {
+	if name == h.w.hangsAt {
+		<-h.w.over
+	}
+	return h.ReadLinkFS.Open(name)
+}
+
+func (w *world) Watch(ctx context.Context) (<-chan struct{}, error) {
+	w.watched = append(w.watched, ctx)
 	if w.noEvents {
 		return nil, errors.ErrUnsupported
 	}
@@ -164,6 +197,9 @@ func (w *world) Watch(context.Context) (<-chan struct{}, error) {
 }
 
 func (w *world) ReadMounted(_ context.Context, _ string, read func(fs.FS) error) error {
+	w.mu.Lock()
+	w.mounts++
+	w.mu.Unlock()
 	if w.mounted == nil {
 		return syscall.ENODEV
 	}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package media_test
+
+func drivesOfLinux() []situation { return nil }
