@@ -39,6 +39,9 @@ type Link struct {
 	// OperState and Carrier (IFF_LOWER_UP) tell whether it can carry packets.
 	OperState OperState
 	Carrier   bool
+	// AdminDown: the guest itself has not set it up (IFF_UP). Its state says nothing of
+	// the host then.
+	AdminDown bool
 	// Driver is the kernel's driver, empty if unknown.
 	Driver string
 	// Kind is the kind of a virtual link ("bridge", "vlan", "veth"), empty for a device.
@@ -57,7 +60,7 @@ func (l Link) Up() bool {
 
 // down reports whether the host has cut the link. The other states, those in between, say
 // nothing (cloud-init: helpers/netlink.py, wait_for_media_disconnect_connect).
-func (l Link) down() bool { return l.OperState == OperDown }
+func (l Link) down() bool { return l.OperState == OperDown && !l.AdminDown }
 
 // LinkEventKind is what happened to a link.
 type LinkEventKind string

@@ -30,6 +30,7 @@ func TestSwitchSequences(t *testing.T) {
 	seq := slices.Concat[[]step]
 	second := nic(5, otherMAC)
 	vf := driven(named(nic(6, poolMAC), "enP1s1"), "mlx5_core")
+	lowered := func(l pps.Link) pps.Link { l.AdminDown = true; return l }
 	carrier := in(eth0, unknown)
 	carrier.Carrier = true
 	for _, row := range []struct {
@@ -64,6 +65,10 @@ func TestSwitchSequences(t *testing.T) {
 		{"a link without a name", changed(named(eth0, ""), down, up), true},
 		{"an empty link", one(change(0, pps.Link{})), false},
 		{"events lost", one(resync(0)), true},
+		{"set down by the guest, up", seq(changed(lowered(eth0), down), changed(eth0, up)), false},
+		{"set down by the guest, up by way of no carrier", seq(changed(lowered(eth0), down), changed(eth0, down, down, up)), false},
+		{"set down by the guest, up, then down and up", seq(changed(lowered(eth0), down), changed(eth0, down, up, down, up)), true},
+		{"down, set down by the guest, up", seq(changed(eth0, down), changed(lowered(eth0), down), changed(eth0, up)), true},
 	} {
 		for _, lost := range []bool{false, true} { // where the index is not known
 			if lost && slices.Contains([]string{"another one down, up", "down, another one up"}, row.name) {

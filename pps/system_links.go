@@ -97,7 +97,7 @@ func fromKernel(l link.Link) Link {
 		return Link{}
 	}
 	return Link{
-		Index: l.Index, Name: l.Name, Address: l.Address.String(), OperState: OperState(l.OperState.String()), Carrier: l.Carrier(),
+		Index: l.Index, Name: l.Name, Address: l.Address.String(), OperState: OperState(l.OperState.String()), Carrier: l.Carrier(), AdminDown: !l.AdminUp(),
 		Driver: l.Driver, Kind: l.Kind, Loopback: l.Loopback(), Master: l.Master,
 	}
 }

@@ -15,7 +15,7 @@ type kernelEvents struct{ events []link.Event }
 var errOver = errors.New("over")
 
 func (k *kernelEvents) Links() []link.Link {
-	return []link.Link{{Index: 2, Name: "eth0", Address: "\x00\x0d\x3a\x01\x02\x03", OperState: link.Up, Flags: 1<<16 | 1<<3, Driver: "hv_netvsc", Kind: "veth", Master: 7}}
+	return []link.Link{{Index: 2, Name: "eth0", Address: "\x00\x0d\x3a\x01\x02\x03", OperState: link.Up, Flags: 1<<16 | 1<<3 | 1, Driver: "hv_netvsc", Kind: "veth", Master: 7}}
 }
 
 func (k *kernelEvents) Next(context.Context) (link.Event, error) {

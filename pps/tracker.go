@@ -27,6 +27,9 @@ type tracker struct {
 	index int
 	// down are the addresses of links in use that went down since follow.
 	down map[string]bool
+	// lowered are the links that the guest has set down, until they are up again: on its
+	// way up such a link has no carrier, and the host has done nothing.
+	lowered map[int]bool
 	// lost: the link in use is gone. detached: it was, whether or not its like came back.
 	lost, detached bool
 	// switched: a link in use went down and up.
@@ -41,7 +44,7 @@ type tracker struct {
 
 // newTracker takes the links that there are at the start, and the index in use.
 func newTracker(candidate func(Link) bool, links []Link, index int) *tracker {
-	t := &tracker{candidate: candidate, known: map[linkID]bool{}, tries: map[linkID]int{}}
+	t := &tracker{candidate: candidate, known: map[linkID]bool{}, tries: map[linkID]int{}, lowered: map[int]bool{}}
 	t.fill(links)
 	for _, l := range t.table {
 		t.known[l.id()] = true
@@ -62,7 +65,8 @@ func (t *tracker) follow(index int) {
 	t.index, t.down = index, map[string]bool{}
 	t.lost, t.detached, t.switched, t.resynced = false, false, false, false
 	for _, l := range t.table {
-		if t.follows(l) && l.down() {
+		t.notice(l)
+		if t.follows(l) && l.down() && !t.lowered[l.Index] {
 			t.remember(l) // its way up is the second half of a switch
 		}
 	}
@@ -124,6 +128,7 @@ func (t *tracker) forget(l Link) {
 	}
 	delete(t.known, l.id())
 	delete(t.tries, l.id())
+	delete(t.lowered, l.Index)
 }
 
 // attach: the address that was lost is the same interface with another index.
@@ -138,12 +143,24 @@ func (t *tracker) attach(l Link) {
 	t.observe(l)
 }
 
+// notice keeps what the guest does to a link apart from what the host does.
+func (t *tracker) notice(l Link) {
+	switch {
+	case l.AdminDown && len(t.lowered) < maxLinks:
+		t.lowered[l.Index] = true
+	case l.Up():
+		delete(t.lowered, l.Index)
+	}
+}
+
 // observe takes the state of a link: up after down is a switch.
 func (t *tracker) observe(l Link) {
+	t.notice(l)
 	if !t.follows(l) {
 		return
 	}
 	switch {
+	case t.lowered[l.Index]:
 	case l.down():
 		t.remember(l)
 	case l.Up() && t.down[l.Address]:
