@@ -491,7 +491,7 @@ func TestSavable(t *testing.T) {
 			},
 			check: func(t *testing.T, w *world, _ *pps.Result) {
 				t.Helper()
-				if !slices.Equal(w.probes, []string{"eth1", "eth3"}) || w.downs != 3 {
+				if !slices.Equal(w.probes, []string{"eth1", "eth2", "eth3"}) || w.downs != 5 {
 					t.Errorf("probed %q, down %d times", w.probes, w.downs)
 				}
 			},

@@ -202,26 +202,34 @@ func (t *tracker) sorted() []Link {
 // accelerates, whatever its driver; the synthetic one carries the address by DHCP
 // (cloud-init: net/__init__.py, get_interfaces).
 func (t *tracker) isTwin(l Link) bool {
-	const synthetic = "hv_netvsc"
+	return t.hasLike(l, func(other Link) bool {
+		return isSynthetic(other) && !isSynthetic(l) || isSynthetic(other) == isSynthetic(l) && other.Index < l.Index
+	})
+}
+
+// isFunction is isTwin where the drivers tell. Where they do not, either may be the one,
+// and both are worth a probe.
+func (t *tracker) isFunction(l Link) bool {
+	return t.hasLike(l, func(other Link) bool { return isSynthetic(other) && !isSynthetic(l) })
+}
+
+// hasLike reports whether another candidate has the link's address, and is as is says.
+func (t *tracker) hasLike(l Link, is func(other Link) bool) bool {
 	for _, other := range t.table {
-		if other.Index == l.Index || other.Address != l.Address || !t.candidate(other) {
-			continue
-		}
-		if other.Driver == synthetic && l.Driver != synthetic {
-			return true
-		}
-		if (other.Driver == synthetic) == (l.Driver == synthetic) && other.Index < l.Index {
+		if other.Index != l.Index && other.Address == l.Address && t.candidate(other) && is(other) {
 			return true
 		}
 	}
 	return false
 }
 
+func isSynthetic(l Link) bool { return l.Driver == "hv_netvsc" }
+
 // unseen returns the attached links worth a probe, the one with the fewest tries first.
 func (t *tracker) unseen() []Link {
 	var found []Link
 	for _, l := range t.sorted() {
-		if t.candidate(l) && !t.known[l.id()] && !t.isTwin(l) {
+		if t.candidate(l) && !t.known[l.id()] && !t.isFunction(l) {
 			found = append(found, l)
 		}
 	}
