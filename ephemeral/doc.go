@@ -9,8 +9,9 @@
 //
 // Interfaces are known by their index from the moment they are chosen, so that one that
 // udev renames meanwhile is still the same. What Network adds, and nothing else, is removed
-// by [Network.Down]; a machine that dies in between is left with an address that the kernel
-// removes when the lease is over.
+// by [Network.Down]. What a process leaves that is killed in between is marked (addresses
+// end in :azp, routes have protocol 165), and removed by the next Up of that interface, or
+// by the kernel when the lease is over.
 //
 // A boot is shorter than most leases, but a VM may wait in a pool for days: while the
 // network is up the lease is renewed in the background, until Down.

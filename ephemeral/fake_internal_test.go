@@ -23,6 +23,8 @@ type fake struct {
 	there map[string]bool
 	// fail gives the error of a step of the journal, once for each in the list.
 	fail map[string][]error
+	// sweepErr is the error of sweep.
+	sweepErr error
 	// openErr is the error of every operation.
 	openErr error
 	// offers answer requests for a link, in turn; the last one for ever. None is silence.
@@ -89,6 +91,14 @@ func (f *fake) plug(l Link) {
 }
 
 func (f *fake) close() {}
+
+// sweep is written down only where there is something to be swept.
+func (f *fake) sweep(index int) error {
+	if err := f.known(index); err != nil {
+		return err
+	}
+	return f.sweepErr
+}
 
 func (f *fake) links() ([]Link, error) {
 	f.mu.Lock()

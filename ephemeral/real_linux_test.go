@@ -115,6 +115,42 @@ func TestRealWhatWasThere(t *testing.T) {
 	}
 }
 
+// TestRealLeftovers: what a process has left that was killed does not lead a later one
+// astray, and goes with its Down.
+func TestRealLeftovers(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	if l == nil {
+		return
+	}
+	l.nic("eth0", macA, "fab0", "10.0.0.1/24")
+	l.ip("link", "set", "eth0", "up")
+	l.ip("addr", "add", "10.9.9.9/32", "dev", "eth0")
+	before := l.snapshot()
+	stop := l.serve("fab0", "10.0.0.50,10.0.0.50,255.255.255.0,infinite",
+		"--dhcp-option=121,0.0.0.0/0,10.0.0.2,168.63.129.16/32,10.0.0.2,169.254.169.254/32,10.0.0.2", azureServer)
+	killed := l.network(ephemeral.Options{}, nil)
+	if err := killed.Up(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	l.serve("fab0", "10.0.0.60,10.0.0.60,255.255.255.0,infinite", azureRoutes, azureServer)
+	n := l.network(ephemeral.Options{}, nil)
+	if err := n.Up(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if now := l.ip("-4", "addr", "show", "eth0") + l.ip("-4", "route"); strings.Contains(now, "10.0.0.50") || strings.Contains(now, "10.0.0.2 ") {
+		t.Errorf("the other network is still there:\n%s", now)
+	}
+	l.reaches("168.63.129.16")
+	if err := n.Down(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if after := l.snapshot(); after != before {
+		t.Errorf("Down left\n%s\nwant\n%s", after, before)
+	}
+}
+
 func TestRealPrimarySecond(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)

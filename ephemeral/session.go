@@ -192,7 +192,11 @@ func (s *session) raise(ctx context.Context, link *Link) error {
 // use configures the link and keeps its lease. An error ends the session.
 func (s *session) use(ctx context.Context, o offer) (done bool, err error) {
 	a := &attachment{link: o.Link, raised: slices.Contains(s.raised, o.Link.Index)}
-	if err := a.configure(s.sys, o.grant); err != nil {
+	err = s.sys.sweep(o.Link.Index)
+	if err == nil {
+		err = a.configure(s.sys, o.grant)
+	}
+	if err != nil {
 		a.raised = false // the session sets it down, if it is not tried again
 		if undo := a.undo(s.sys); undo != nil {
 			s.n.o.Logger.Warn("network", zap.String("op", s.op), zap.Error(undo))

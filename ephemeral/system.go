@@ -26,6 +26,9 @@ type system interface {
 	link(index int) (Link, error)
 	// setUp sets a link up or down. Error: errGone.
 	setUp(index int, up bool) error
+	// sweep removes from a link what addAddress and addRoute have added in a process that
+	// was killed before it removed it. Error: errGone.
+	sweep(index int) error
 	// addAddress adds an address that the kernel removes after valid, never if that is 0.
 	// Errors: errGone, errExists.
 	addAddress(index int, address netip.Prefix, valid time.Duration) error

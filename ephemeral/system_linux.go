@@ -14,9 +14,12 @@ import (
 )
 
 const (
-	// routeProtocol marks routes as a DHCP client's, for people (RTPROT_DHCP in
-	// linux/rtnetlink.h).
-	routeProtocol = 16
+	// routeProtocol and labelSuffix mark routes and addresses as ours, for whoever has to
+	// clean up after a process that was killed. From 128 on the protocols are anybody's
+	// (linux/rtnetlink.h); a label is at most 15 bytes, and follows a rename.
+	routeProtocol = 165
+	labelSuffix   = ":azp"
+	maxLabel      = 15
 	// lowerUp is IFF_LOWER_UP: the driver has a carrier (linux/if.h).
 	lowerUp = 0x10000
 	// dumpTries: a list that changed while the kernel sent it is asked for again.
@@ -136,12 +139,51 @@ func byIndex(index int) netlink.Link {
 	return &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: index}}
 }
 
+// sweep goes by the marks. Addresses take their routes with them, but not those of other
+// addresses.
+func (k *kernel) sweep(index int) error {
+	left := &netlink.Route{LinkIndex: index, Protocol: routeProtocol}
+	routes, err := dump(func() ([]netlink.Route, error) {
+		return k.handle.RouteListFiltered(netlink.FAMILY_V4, left, netlink.RT_FILTER_OIF|netlink.RT_FILTER_PROTOCOL)
+	})
+	if err != nil {
+		return translate(err)
+	}
+	for i := range routes {
+		if err := missingIsFine(k.handle.RouteDel(&routes[i])); err != nil {
+			return err
+		}
+	}
+	addresses, err := dump(func() ([]netlink.Addr, error) { return k.handle.AddrList(byIndex(index), netlink.FAMILY_V4) })
+	if err != nil {
+		return translate(err)
+	}
+	for i := range addresses {
+		if !strings.HasSuffix(addresses[i].Label, labelSuffix) {
+			continue
+		}
+		if err := missingIsFine(k.handle.AddrDel(byIndex(index), &addresses[i])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (k *kernel) addAddress(index int, address netip.Prefix, valid time.Duration) error {
-	return translate(k.handle.AddrAdd(byIndex(index), kernelAddress(address, valid)))
+	return translate(k.handle.AddrAdd(byIndex(index), k.labeled(index, kernelAddress(address, valid))))
 }
 
 func (k *kernel) keepAddress(index int, address netip.Prefix, valid time.Duration) error {
-	return translate(k.handle.AddrReplace(byIndex(index), kernelAddress(address, valid)))
+	return translate(k.handle.AddrReplace(byIndex(index), k.labeled(index, kernelAddress(address, valid))))
+}
+
+// labeled marks an address, unless the interface's name leaves no room.
+func (k *kernel) labeled(index int, address *netlink.Addr) *netlink.Addr {
+	l, err := k.handle.LinkByIndex(index)
+	if err == nil && len(l.Attrs().Name)+len(labelSuffix) <= maxLabel {
+		address.Label = l.Attrs().Name + labelSuffix
+	}
+	return address
 }
 
 func (k *kernel) removeAddress(index int, address netip.Prefix) error {
