@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -48,6 +49,13 @@ func (a *app) explainLab(l *lab.Lab, f *emulateFlags) {
 		enter = "ip netns exec " + quote(filepath.Base(l.Namespace()))
 	}
 	a.remark("Scenario %s: %s\nBe the VM in a second shell, whose interfaces are down and wait for DHCP:\n\n  %s ip link\n", scenario.Name, scenario.Description, enter)
+	if f.dmi != "" {
+		command := []string{enter, a.program, "provision", "--network", networkOwn, "--dmi", quote(f.dmi)}
+		if f.medium != "" {
+			command = append(command, "--ovf", quote(f.medium))
+		}
+		a.remark("  %s\n", strings.Join(command, " "))
+	}
 	if f.dmi == "" {
 		a.remark("--dmi DIR writes the firmware's tables, and --medium or --media the provisioning medium.")
 	}

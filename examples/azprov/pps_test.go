@@ -95,6 +95,8 @@ func TestPPSThatCannotBe(t *testing.T) {
 		{"pps wait --type running --to x", "want Running or Savable"},
 		{"pps wait --type None --to x", "want Running or Savable"},
 		{"pps type stray", "stray argument"},
+		{"provision --network theirs", "want system or managed or ephemeral"},
+		{"provision --emulate --network ephemeral", "--emulate needs no --network"},
 	} {
 		contains(t, cli(t, strings.Fields(row.args)...).want(t, exitUsage).stderr, row.want)
 	}

@@ -37,6 +37,7 @@ type provisionFlags struct {
 	media        string
 	eject        bool
 	marker       string
+	network      choice
 	configOrder  choice
 	allowMissing bool
 	defaultUser  string
@@ -44,7 +45,10 @@ type provisionFlags struct {
 }
 
 func (a *app) provisionCommand() *cobra.Command {
-	f := &provisionFlags{configOrder: choice{value: orderCustomData, name: "ORDER", known: []string{orderCustomData, orderUserData}}}
+	f := &provisionFlags{
+		configOrder: choice{value: orderCustomData, name: "ORDER", known: []string{orderCustomData, orderUserData}},
+		network:     choice{value: networkSystem, name: "WHOSE", known: []string{networkSystem, networkManaged, networkOwn}},
+	}
 	command := &cobra.Command{
 		Use:   verbProvision,
 		Short: "Take a VM from first boot to Ready: collect, merge, report",
@@ -66,8 +70,11 @@ on other small devices that are read-only or removable ("azprov media show" show
 is found). With --imds or --wireserver there is none unless --ovf or --media names one.
 
 A VM in a pre-provisioning pool reports to it and waits for its owner, for days if need
-be (--emulate=pps-running); --marker lets it go on after a reboot. The network is left to
-the operating system.
+be (--emulate=pps-running); --marker lets it go on after a reboot.
+
+The network is the operating system's. With --network ephemeral it is brought up here,
+by DHCP, and taken down at the end; with --network managed the operating system's own
+lease is waited for.
 
 If a step fails the platform is told so, within 2 minutes. Of a --timeout a quarter, at
 most 10 seconds, is kept for that.
@@ -90,6 +97,7 @@ report, timeline, and error where there is one. Steps go to standard error.`,
 	flags.StringVar(&f.media, "media", "", "the provisioning medium: `DEVICE|IMAGE`, read without mounting it, or "+mediaNone+"; "+mediaFind+" looks for it, as is done on a VM")
 	flags.BoolVar(&f.eject, "eject", false, "eject the medium before Ready is reported")
 	flags.StringVar(&f.marker, "marker", "", "`FILE` that tells a later boot that this VM has reported to its pre-provisioning pool")
+	flags.Var(&f.network, "network", "who brings the network up: "+networkSystem+" (it is up), "+networkManaged+" (it is waited for) or "+networkOwn+" (by DHCP, here; root)")
 	flags.Var(&f.configOrder, "config-order", "which is the machine's config: "+orderCustomData+" or "+orderUserData)
 	flags.BoolVar(&f.allowMissing, "allow-missing-custom-data", false, "go on if IMDS promises custom data and none was read")
 	flags.StringVar(&f.defaultUser, "default-user", "", "`NAME` of the user if neither IMDS nor the medium names one")
@@ -151,6 +159,7 @@ func suggestEmulator(err error) error {
 }
 
 func (a *app) provisionOptions(command *cobra.Command, f *provisionFlags, s *stage, steps *progress) (*provision.Options, error) {
+	var err error
 	logger := a.logger(steps.beside(a.err))
 	options := &provision.Options{
 		AssumeAzure: s.explicit, Sysfs: s.sysfs, Medium: s.medium,
@@ -161,10 +170,12 @@ func (a *app) provisionOptions(command *cobra.Command, f *provisionFlags, s *sta
 	if f.configOrder.value == orderUserData {
 		options.ConfigOrder = provision.UserDataFirst
 	}
+	if options.Network, err = newNetwork(f.network.value, logger); err != nil {
+		return nil, err
+	}
 	options.Pool = s.pool
 	options.Pool.OnState = steps.onTransition
 	options.FailureTimeout = a.failureTime()
-	var err error
 	if options.IMDS, err = a.imdsClient(logger, steps.onRetry); err != nil {
 		return nil, err
 	}

@@ -59,6 +59,9 @@ func (a *app) newStage(ctx context.Context, command *cobra.Command, f *provision
 	if !s.explicit {
 		s.pool.Links = pps.SystemLinks()
 	}
+	if emulated && f.network.value != networkSystem {
+		return nil, usagef("azprov emulate --lab has a network to bring up", "--emulate needs no --network: the platform is in this process")
+	}
 	if f.ovf != "" && f.media != "" {
 		return nil, usagef("", "--ovf and --media are two media")
 	}
