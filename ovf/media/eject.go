@@ -22,9 +22,9 @@ type EjectOptions struct {
 // password that may be on its disc. It needs no program, and only the permission to open
 // the device. It takes at most 10 s.
 //
-// Errors: NotFound (there is no such device), Denied, NotReady (the disc is mounted, or a
-// program has it open), Timeout and Canceled, Internal (it is no optical drive; the drive
-// refuses; not on Linux).
+// Errors: NotFound (there is no such device), Denied, NotReady (the disc is mounted, in
+// whichever mount namespace, or the drive does not let go of it), Timeout and Canceled,
+// Internal (it is no optical drive; the drive refuses; not on Linux).
 func Eject(ctx context.Context, device string, options *EjectOptions) error {
 	const op = "media.Eject"
 	system := Local()
