@@ -73,6 +73,8 @@ func FuzzAddresses(f *testing.F) {
 	}
 	f.Add(b)
 	f.Add(b[:len(b)/2])
+	// Attributes of 8, 8 and 33 bytes, the last without its padding.
+	f.Add([]byte("I\x00\x00\x00\x14\x00000000000000000000\b\x00000000\b\x00\x02\x000000!\x000000000000000000000000000000000000"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		boundtest.Check(t, func() {
 			found, err := parseAddresses(b)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"github.com/vishvananda/netlink"
@@ -86,6 +87,9 @@ func parseAddresses(b []byte) ([]stampedAddress, error) {
 		if m.Header.Type != syscall.RTM_NEWADDR || len(m.Data) < syscall.SizeofIfAddrmsg {
 			continue
 		}
+		// The parser steps over the padding of the last attribute, and panics if that is
+		// not there.
+		m.Data = append(slices.Clip(m.Data), make([]byte, -len(m.Data)&(syscall.RTA_ALIGNTO-1))...)
 		attributes, err := syscall.ParseNetlinkRouteAttr(m)
 		if err != nil {
 			return nil, err
