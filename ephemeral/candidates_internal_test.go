@@ -36,6 +36,8 @@ func TestCandidateNICs(t *testing.T) {
 		{"natural order", []Link{nic(2, "eth10"), nic(3, "eth2"), nic(4, "eth1")}, "eth1 eth2 eth10"},
 		{"natural order of several numbers", []Link{nic(2, "enP10s1"), nic(3, "enP2s12"), nic(4, "enP2s3")}, "enP2s3 enP2s12 enP10s1"},
 		{"natural order with leading zeros", []Link{nic(2, "eth010"), nic(3, "eth9")}, "eth9 eth010"},
+		{"leading zeros do not make a number larger", []Link{nic(2, "eth10"), nic(3, "eth009")}, "eth009 eth10"},
+		{"the same number, written in two ways", []Link{nic(2, "eth1"), nic(3, "eth01")}, "eth01 eth1"},
 		{"natural order, digits before letters", []Link{nic(2, "enx"), nic(3, "en1"), nic(4, "en")}, "en en1 enx"},
 		{"numbers of any length", []Link{nic(2, "e99999999999999999999991"), nic(3, "e99999999999999999999990")}, "e99999999999999999999990 e99999999999999999999991"},
 		{"operstate up is carrier", []Link{downed(nic(2, "eth0")), with(nic(3, "eth1"), func(l *Link) { l.Carrier = false })}, "eth1 eth0"},
@@ -93,6 +95,7 @@ func names(links []Link) string {
 func FuzzCompareNatural(f *testing.F) {
 	f.Add("eth2", "eth10", "eth010")
 	f.Add("", "0", "00")
+	f.Add("eth01", "eth1", "eth001")
 	f.Add("a1", "1a", "é1")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
 		if compareNatural(a, b) != -compareNatural(b, a) || (compareNatural(a, b) == 0) != (a == b) {

@@ -11,6 +11,8 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 	"github.com/mdlayher/packet"
+
+	"github.com/azprov/azprov/internal/lease"
 )
 
 const (
@@ -24,18 +26,18 @@ const (
 // requested is the parameter request list. Classless routes come before the router, as RFC
 // 3442 asks. Servers send option 245 to those who name it, Azure's to all.
 var requested = dhcpv4.OptParameterRequestList(
-	dhcpv4.GenericOptionCode(optionSubnetMask),
-	dhcpv4.GenericOptionCode(optionRoutes),
-	dhcpv4.GenericOptionCode(optionRoutesLegacy),
-	dhcpv4.GenericOptionCode(optionRouter),
-	dhcpv4.GenericOptionCode(optionDNS),
-	dhcpv4.GenericOptionCode(optionHostName),
-	dhcpv4.GenericOptionCode(optionDomain),
-	dhcpv4.GenericOptionCode(optionMTU),
-	dhcpv4.GenericOptionCode(optionLeaseTime),
-	dhcpv4.GenericOptionCode(optionServer),
-	dhcpv4.GenericOptionCode(optionRenewalTime),
-	dhcpv4.GenericOptionCode(optionWireServer),
+	dhcpv4.OptionSubnetMask,
+	dhcpv4.OptionClasslessStaticRoute,
+	dhcpv4.GenericOptionCode(lease.OptionMicrosoftRoutes),
+	dhcpv4.OptionRouter,
+	dhcpv4.OptionDomainNameServer,
+	dhcpv4.OptionHostName,
+	dhcpv4.OptionDomainName,
+	dhcpv4.OptionInterfaceMTU,
+	dhcpv4.OptionIPAddressLeaseTime,
+	dhcpv4.OptionServerIdentifier,
+	dhcpv4.OptionRenewTimeValue,
+	dhcpv4.GenericOptionCode(lease.OptionWireServer),
 )
 
 // modifiers of every message. Answers are broadcast: nothing has the address yet. No name
@@ -54,12 +56,12 @@ func (nclient) acquire(ctx context.Context, link Link) (grant, error) {
 // renew broadcasts its request, which is that of a client whose own server may be gone (RFC
 // 2131, 4.3.2): the server need not be reachable by a route.
 func (nclient) renew(ctx context.Context, link Link, old grant) (grant, error) {
-	lease, ok := old.token.(*nclient4.Lease)
+	answer, ok := old.token.(*nclient4.Lease)
 	if !ok {
 		return grant{}, errors.New("the lease was not granted by this client")
 	}
 	return exchange(ctx, link, func(ctx context.Context, c *nclient4.Client) (*nclient4.Lease, error) {
-		return c.Renew(ctx, lease, modifiers...)
+		return c.Renew(ctx, answer, modifiers...)
 	})
 }
 
@@ -80,11 +82,11 @@ func exchange(ctx context.Context, link Link, ask func(context.Context, *nclient
 		return grant{}, errors.Join(err, socket.Close())
 	}
 	defer func() { _ = client.Close() }() // what matters has been received
-	lease, err := ask(ctx, client)
+	answer, err := ask(ctx, client)
 	if err != nil {
 		return grant{}, explain(ctx, err)
 	}
-	return granted(lease)
+	return granted(answer)
 }
 
 // explain says what has ended an exchange: the socket, if that failed, or the server.
@@ -100,19 +102,20 @@ func explain(ctx context.Context, err error) error {
 }
 
 // granted reads an acknowledgement.
-func granted(lease *nclient4.Lease) (grant, error) {
-	l, err := leaseOf(lease.ACK, lease.CreationTime)
+func granted(answer *nclient4.Lease) (grant, error) {
+	l, err := leaseOf(answer.ACK, answer.CreationTime)
 	if err != nil {
 		return grant{}, err
 	}
-	return grant{Lease: l, token: lease}, nil
+	return grant{Lease: l, token: answer}, nil
 }
 
+// leaseOf takes the options as the client has split them. To write the packet anew and
+// parse that would be wrong for one whose fields sname and file hold options (52): the
+// client cuts these off at their first zero byte.
 func leaseOf(ack *dhcpv4.DHCPv4, now time.Time) (Lease, error) {
 	address, _ := netip.AddrFromSlice(ack.YourIPAddr)
-	return parseLease(address.Unmap(), func(code byte) []byte {
-		return ack.Options.Get(dhcpv4.GenericOptionCode(code))
-	}, now)
+	return parseLease(address.Unmap(), lease.Options(ack.Options), now)
 }
 
 // watchedConn ends the exchange when the socket cannot be read any more: the client itself

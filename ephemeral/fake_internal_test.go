@@ -32,6 +32,8 @@ type fake struct {
 	// comeUp is how long a link takes to find its carrier; negative is for ever.
 	comeUp time.Duration
 	upAt   map[int]time.Time
+	// opened counts the operations that have not closed the machine.
+	opened int
 }
 
 // reply is one answer of the server.
@@ -49,7 +51,34 @@ func newFake(nics ...Link) *fake {
 }
 
 func (f *fake) network(o Options) *Network {
-	return newNetwork(o, func() (system, dhcp, error) { return f, f, f.openErr })
+	return newNetwork(o, func() (system, dhcp, error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.openErr != nil {
+			return nil, nil, f.openErr
+		}
+		f.opened++
+		return openFake{f}, f, nil
+	})
+}
+
+// openFake is the machine, open.
+type openFake struct{ *fake }
+
+func (f openFake) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.opened--
+}
+
+// wantClosed fails the test if an operation has left the machine open.
+func (f *fake) wantClosed(t *testing.T) {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.opened != 0 {
+		t.Errorf("%d are still open", f.opened)
+	}
 }
 
 // step writes down what is done and returns its error.
@@ -76,6 +105,18 @@ func (f *fake) steps() []string {
 	steps := f.journal
 	f.journal = nil
 	return steps
+}
+
+// rename changes a link's name, as udev does.
+func (f *fake) rename(index int, name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.nics = slices.Clone(f.nics)
+	for i := range f.nics {
+		if f.nics[i].Index == index {
+			f.nics[i].Name = name
+		}
+	}
 }
 
 func (f *fake) unplug(index int) {

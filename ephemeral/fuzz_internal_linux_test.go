@@ -11,6 +11,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
 	"github.com/azprov/azprov/internal/boundtest"
+	"github.com/azprov/azprov/internal/lease"
 )
 
 // FuzzLease reads acknowledgements of anybody: no panic, within bounds, and nothing in the
@@ -19,9 +20,9 @@ func FuzzLease(f *testing.F) {
 	ack, err := dhcpv4.New(
 		dhcpv4.WithHwAddr(net.HardwareAddr{0, 0x0d, 0x3a, 0, 0, 1}), dhcpv4.WithMessageType(dhcpv4.MessageTypeAck),
 		dhcpv4.WithYourIP(net.IPv4(10, 0, 0, 4)), dhcpv4.WithNetmask(net.CIDRMask(24, 32)), dhcpv4.WithLeaseTime(3600),
-		dhcpv4.WithGeneric(dhcpv4.GenericOptionCode(optionRoutes), []byte{0, 10, 0, 0, 1, 32, 168, 63, 129, 16, 10, 0, 0, 1}),
-		dhcpv4.WithGeneric(dhcpv4.GenericOptionCode(optionWireServer), []byte{168, 63, 129, 16}),
-		dhcpv4.WithGeneric(dhcpv4.GenericOptionCode(optionMTU), []byte{5, 220}))
+		dhcpv4.WithGeneric(dhcpv4.OptionClasslessStaticRoute, []byte{0, 10, 0, 0, 1, 32, 168, 63, 129, 16, 10, 0, 0, 1}),
+		dhcpv4.WithGeneric(dhcpv4.GenericOptionCode(lease.OptionWireServer), []byte{168, 63, 129, 16}),
+		dhcpv4.WithGeneric(dhcpv4.OptionInterfaceMTU, []byte{5, 220}))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -39,14 +40,14 @@ func FuzzLease(f *testing.F) {
 			if err != nil {
 				return
 			}
-			if !isHost(l.Address.Addr()) || l.Address.Bits() < 1 || len(l.Routes) > len(b) || len(l.Warnings) > len(b) {
+			if !lease.IsHost(l.Address.Addr()) || l.Address.Bits() < 1 || len(l.Routes) > len(b) || len(l.Warnings) > len(b) {
 				t.Errorf("%+v", l)
 			}
-			if l.RenewAfter < 0 || l.Duration < 0 || (l.Duration > 0) != (l.RenewAfter >= minRenewal) || (l.MTU != 0 && l.MTU < minMTU) {
+			if l.RenewAfter < 0 || l.Duration < 0 || (l.Duration > 0) != (l.RenewAfter >= minRenewal) || l.RenewAfter > l.Duration {
 				t.Errorf("%+v", l)
 			}
 			for _, r := range l.Routes {
-				if r.Destination != r.Destination.Masked() || !r.Destination.IsValid() || (r.Gateway.IsValid() && !isHost(r.Gateway)) {
+				if r.Destination != r.Destination.Masked() || !r.Destination.IsValid() || (r.Gateway.IsValid() && !lease.IsHost(r.Gateway)) {
 					t.Errorf("%v", r)
 				}
 			}

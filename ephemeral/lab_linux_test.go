@@ -180,6 +180,16 @@ func (l *lab) snapshot() string {
 	return l.ip("-4", "addr") + l.ip("-4", "route", "show", "table", "all") + strings.Join(up, "\n")
 }
 
+// descriptors counts the open files of this process.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(open)
+}
+
 // reaches fails the test unless the address answers: with a refusal, as nothing listens.
 func (l *lab) reaches(address string) {
 	l.t.Helper()

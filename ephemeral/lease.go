@@ -68,6 +68,16 @@ func (l Lease) isPlatform(network netip.Prefix) bool {
 		(slices.Contains(platform[:], network.Addr()) || network.Addr() == l.WireServer)
 }
 
+// defaultGateway is that of the first default route that has one.
+func defaultGateway(routes []Route) netip.Addr {
+	for _, r := range routes {
+		if r.Destination.Bits() == 0 && r.Gateway.IsValid() {
+			return r.Gateway
+		}
+	}
+	return netip.Addr{}
+}
+
 // expires returns the end of the lease; ok is false if there is none.
 func (l Lease) expires() (at time.Time, ok bool) {
 	return l.Obtained.Add(l.Duration), l.Duration > 0

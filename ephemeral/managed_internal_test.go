@@ -20,6 +20,7 @@ type scene struct {
 	// changes in order: from that time on the view is that one.
 	changes []change
 	err     error
+	opened  int // and not closed
 }
 
 type change struct {
@@ -37,11 +38,14 @@ func (s *scene) look() (view, error) {
 	return v, s.err
 }
 
-func (s *scene) close() {}
+func (s *scene) close() { s.opened-- }
 
 func (s *scene) managed() *Managed {
 	s.started = time.Now()
-	return &Managed{logger: zap.NewNop(), open: func() (machine, error) { return s, nil }}
+	return &Managed{logger: zap.NewNop(), open: func() (machine, error) {
+		s.opened++
+		return s, nil
+	}}
 }
 
 func addressed(index int, address string, stamp uint32) stampedAddress {
@@ -81,6 +85,10 @@ func TestManagedUp(t *testing.T) {
 			{0, view{two, []stampedAddress{addressed(3, "169.254.7.7/16", 1)}, []mainRoute{routed(3, 0, "169.254.169.254/32", "")}}},
 			{time.Second, view{two, both, []mainRoute{routed(3, 0, "169.254.169.254/32", "")}}},
 		}, 3, time.Second},
+		{"an address of no host", []change{
+			{0, view{two, []stampedAddress{addressed(3, "127.0.0.2/8", 1)}, []mainRoute{routed(3, 0, "168.63.129.16/32", "")}}},
+			{time.Second, view{two, both, []mainRoute{routed(3, 0, "168.63.129.16/32", "")}}},
+		}, 3, time.Second},
 		{"a link without carrier", []change{
 			{0, view{[]Link{downed(nic(3, "eth1"))}, both, []mainRoute{routed(3, 0, "168.63.129.16/32", "10.0.0.1")}}},
 			{time.Second, view{two, both, []mainRoute{routed(3, 0, "168.63.129.16/32", "10.0.0.1")}}},
@@ -93,6 +101,9 @@ func TestManagedUp(t *testing.T) {
 				if err := m.Up(t.Context()); err != nil || m.Index() != row.index || time.Since(s.started) != row.after {
 					t.Errorf("%v on %d after %v", err, m.Index(), time.Since(s.started))
 				}
+				if s.opened != 0 {
+					t.Errorf("%d are still open", s.opened)
+				}
 			})
 		})
 	}
@@ -103,7 +114,7 @@ func TestManagedLease(t *testing.T) {
 		s := &scene{changes: []change{{0, view{
 			[]Link{nic(2, "eth0"), nic(3, "eth1")},
 			[]stampedAddress{addressed(3, "10.0.0.4/24", 1)},
-			[]mainRoute{routed(3, 0, "168.63.129.16/32", "10.0.0.1"), routed(3, 0, "0.0.0.0/0", "10.0.0.1"), routed(2, 0, "10.9.0.0/16", "")},
+			[]mainRoute{routed(3, 200, "168.63.129.16/32", "10.0.0.1"), routed(3, 100, "0.0.0.0/0", "10.0.0.1"), routed(2, 0, "10.9.0.0/16", "")},
 		}}}}
 		m := s.managed()
 		if _, ok := m.Lease(); ok || m.Index() != 0 {
@@ -115,6 +126,13 @@ func TestManagedLease(t *testing.T) {
 		lease, ok := m.Lease()
 		if !ok || !lease.Primary() || len(lease.Routes) != 2 || lease.Gateway.String() != "10.0.0.1" || lease.MTU != 1500 || lease.Address.String() != "10.0.0.4/24" {
 			t.Errorf("%+v", lease)
+		}
+		if lease.Routes[0] != via("168.63.129.16/32", "10.0.0.1") {
+			t.Errorf("not in the kernel's order: %v", lease.Routes)
+		}
+		lease.Routes[0] = Route{} // the caller's copy
+		if again, _ := m.Lease(); again.Routes[0] == lease.Routes[0] {
+			t.Error("the caller can change the lease")
 		}
 	})
 }
@@ -138,6 +156,12 @@ func TestManagedUpOn(t *testing.T) {
 			{10 * time.Second, view{link, []stampedAddress{addressed(3, "10.0.0.5/24", 1)}, nil}},
 			{14 * time.Second, view{link, []stampedAddress{addressed(3, "10.0.0.5/24", 1)}, []mainRoute{routed(3, 0, "168.63.129.16/32", "")}}},
 		}, 3, true, 14 * time.Second},
+		{"its address goes and comes again", []change{
+			old,
+			{10 * time.Second, view{link, []stampedAddress{addressed(3, "10.0.0.5/24", 1)}, nil}},
+			{12 * time.Second, view{link, nil, nil}},
+			{13 * time.Second, view{link, []stampedAddress{addressed(3, "10.0.0.5/24", 2)}, nil}},
+		}, 3, false, 18 * time.Second},
 		{"a secondary one", []change{old, {10 * time.Second, view{link, []stampedAddress{addressed(2, "10.0.0.4/24", 1), addressed(3, "10.0.0.5/24", 1)}, append(primary, routed(3, 0, "0.0.0.0/0", ""))}}}, 3, false, 15 * time.Second},
 	} {
 		t.Run(row.name, func(t *testing.T) {

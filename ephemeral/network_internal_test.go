@@ -69,6 +69,7 @@ func TestUpAndDown(t *testing.T) {
 			t.Error(err)
 		}
 		wantSteps(t, f)
+		f.wantClosed(t)
 	})
 }
 
@@ -196,102 +197,21 @@ func TestNoCarrier(t *testing.T) {
 	})
 }
 
-func TestUpGivesUp(t *testing.T) {
-	for _, row := range []struct {
-		name    string
-		nics    []Link
-		offers  map[int][]reply
-		fail    map[string][]error
-		openErr error
-		kind    azprov.Kind
-		reason  string
-		details string
-		after   time.Duration
-		text    string
-	}{
-		{
-			name: "no NIC", kind: azprov.KindTimeout, reason: reasonNoInterface, details: "duration", after: FirstTimeout,
-			text: "ephemeral.Network.Up: time ran out: no network: ",
-		},
-		{
-			name: "silence", nics: []Link{nic(2, "eth0")}, kind: azprov.KindTimeout, reason: reasonLease,
-			details: "driver duration interface mac_address", after: FirstTimeout,
-			text: "ephemeral.Network.Up: time ran out: no network after 110 attempts in 20m0s: ephemeral.Network.Up (eth0): no DHCP lease: ",
-		},
-		{
-			name: "leases that lead nowhere", nics: []Link{nic(2, "eth0")}, offers: map[int][]reply{2: {{lease: leaseFor(t, "10.1.0.4/24", via("10.2.0.0/16", "10.1.0.1"))}}},
-			kind: azprov.KindTimeout, reason: reasonNotPrimary, details: "interface driver router static_routes lease", after: FirstTimeout,
-			text: "another network interface may be the primary one",
-		},
-		{
-			name: "nothing may be configured", nics: []Link{downed(nic(2, "eth0"))}, fail: map[string][]error{"up 2 true": {syscall.EPERM}},
-			kind: azprov.KindDenied, reason: reasonLease, details: "driver duration interface mac_address", text: hintPrivileges,
-		},
-		{
-			name: "no packet socket", nics: []Link{nic(2, "eth0")}, offers: map[int][]reply{2: {{err: syscall.EACCES}}},
-			kind: azprov.KindDenied, reason: reasonLease, details: "driver duration interface mac_address", text: hintPrivileges,
-		},
-		{
-			name: "no address may be added", nics: []Link{nic(2, "eth0")}, offers: map[int][]reply{2: {{lease: azureLease(t, "10.0.0.4/24")}}},
-			fail: map[string][]error{"add 10.0.0.4/24 0s": {syscall.EPERM}}, kind: azprov.KindDenied, text: hintPrivileges,
-		},
-		{name: "no netlink", openErr: syscall.EPROTONOSUPPORT, kind: azprov.KindInternal, text: "cannot be configured: " + syscall.EPROTONOSUPPORT.Error()},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(row.nics...)
-				if row.offers != nil {
-					f.offers = row.offers
-				}
-				if row.fail != nil {
-					f.fail = row.fail
-				}
-				f.openErr = row.openErr
-				n := f.network(Options{})
-				started := time.Now()
-				err := n.Up(t.Context())
-				reason, details := azprov.ReasonOf(err)
-				var keys []string
-				for _, d := range details {
-					keys = append(keys, d.Key)
-				}
-				if azprov.KindOf(err) != row.kind || reason != row.reason || strings.Join(keys, " ") != row.details ||
-					time.Since(started) != row.after || err == nil || !strings.Contains(err.Error(), row.text) {
-					t.Errorf("after %v: %v\nreason %q, %v", time.Since(started), err, reason, details)
-				}
-				if n.Index() != 0 || len(f.there) != 0 {
-					t.Errorf("%d, %v", n.Index(), f.there)
-				}
-				if err := n.Down(t.Context()); err != nil {
-					t.Error(err)
-				}
-			})
-		})
-	}
-}
-
-func TestDeadlines(t *testing.T) {
+// TestLinkSetDownMeanwhile: the link is set up again, and in the end down, once.
+func TestLinkSetDownMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(nic(2, "eth0"))
-		n := f.network(Options{})
-		short, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		for _, row := range []struct {
-			name string
-			do   func() error
-			want time.Duration
-		}{
-			{"the first", func() error { return n.Up(t.Context()) }, FirstTimeout},
-			{"the second", func() error { return n.Up(t.Context()) }, NextTimeout},
-			{"a NIC that was attached", func() error { _, err := n.UpOn(t.Context(), 2); return err }, FirstTimeout},
-			{"the caller's own", func() error { return n.Up(short) }, time.Hour - 2*FirstTimeout - NextTimeout},
-		} {
-			started := time.Now()
-			err := row.do()
-			if took := time.Since(started); took != row.want || !errors.Is(err, azprov.ErrTimeout) || !errors.Is(err, azprov.ErrNetwork) {
-				t.Errorf("%s: %v, want %v: %v", row.name, took, row.want, err)
-			}
+		f := newFake(downed(nic(2, "eth0")))
+		f.comeUp = 0
+		f.offers[2] = []reply{
+			{err: errNAK, do: func() { _ = f.setUp(2, false) }},
+			{lease: leaseFor(t, "10.1.0.4/24")},
 		}
+		n := f.network(Options{})
+		if primary, err := n.UpOn(t.Context(), 2); primary || err != nil {
+			t.Errorf("%v, %v", primary, err)
+		}
+		wantSteps(t, f, "up 2 true", "ask eth0", "up 2 false", "up 2 true", "ask eth0", "up 2 false")
+		f.wantClosed(t)
 	})
 }
 
@@ -301,15 +221,14 @@ func TestUpOn(t *testing.T) {
 		f.comeUp = 9 * time.Second
 		f.offers[2] = []reply{{err: errNAK}, {lease: leaseFor(t, "10.1.0.4/24", via("0.0.0.0/0", "10.1.0.1"))}}
 		f.offers[3] = []reply{{lease: azureLease(t, "10.0.0.4/24")}}
-		var failed int
-		n := f.network(Options{OnAttempt: func(a Attempt) {
-			if a.Err != nil {
-				failed++
-			}
-		}})
+		var told []Attempt
+		n := f.network(Options{OnAttempt: func(a Attempt) { told = append(told, a) }})
 		started := time.Now()
-		if primary, err := n.UpOn(t.Context(), 2); primary || err != nil || time.Since(started) != 10*time.Second || failed != 1 {
-			t.Errorf("%v, %v after %v, %d failed", primary, err, time.Since(started), failed)
+		if primary, err := n.UpOn(t.Context(), 2); primary || err != nil || time.Since(started) != 10*time.Second {
+			t.Errorf("%v, %v after %v", primary, err, time.Since(started))
+		}
+		if len(told) != 2 || told[0].Err == nil || told[1].Err != nil || told[1].Lease.Address.String() != "10.1.0.4/24" {
+			t.Errorf("told: %+v", told)
 		}
 		wantSteps(t, f, "up 2 true", "ask eth1", "ask eth1", "up 2 false")
 		if primary, err := n.UpOn(t.Context(), 3); !primary || err != nil || n.Index() != 3 {
@@ -340,161 +259,4 @@ func TestUpAgain(t *testing.T) {
 		}
 		wantSteps(t, f, slices.Concat(upSteps, downSteps, upSteps)...)
 	})
-}
-
-// TestDownInterrupts: an Up that is under way ends, and leaves nothing.
-func TestDownInterrupts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(downed(nic(2, "eth0")))
-		n := f.network(Options{})
-		result := make(chan error, 1)
-		go func() { result <- n.Up(t.Context()) }()
-		time.Sleep(5 * time.Second)
-		started := time.Now()
-		if err := n.Down(t.Context()); err != nil || time.Since(started) != 0 {
-			t.Errorf("%v after %v", err, time.Since(started))
-		}
-		if err := <-result; !errors.Is(err, azprov.ErrCanceled) {
-			t.Errorf("%v", err)
-		}
-		wantSteps(t, f, "up 2 true", "ask eth0", "up 2 false")
-	})
-}
-
-func TestOneAtATime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(nic(2, "eth0"))
-		n := f.network(Options{})
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() { _ = n.Up(ctx) }()
-		synctest.Wait()
-		short, cancelShort := context.WithTimeout(t.Context(), time.Second)
-		defer cancelShort()
-		if err := n.Up(short); !errors.Is(err, azprov.ErrTimeout) || !strings.Contains(err.Error(), "another operation") {
-			t.Errorf("%v", err)
-		}
-		cancel()
-	})
-}
-
-func TestDownFails(t *testing.T) {
-	for _, row := range []struct {
-		name string
-		fail map[string][]error
-		gone bool
-		want azprov.Kind
-		// steps of a second Down
-		again []string
-	}{
-		{name: "the NIC has gone", gone: true},
-		{name: "no rights any more", fail: map[string][]error{downSteps[1]: {syscall.EPERM}}, want: azprov.KindDenied, again: downSteps[1:]},
-		{name: "an address that stays", fail: map[string][]error{downSteps[3]: {syscall.EBUSY}}, want: azprov.KindInternal, again: downSteps[3:]},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(nic(2, "eth0"))
-				f.offers[2] = []reply{{lease: azureLease(t, "10.0.0.4/24")}}
-				n := f.network(Options{})
-				if err := n.Up(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				if row.gone {
-					f.unplug(2)
-				}
-				if row.fail != nil {
-					f.fail = row.fail
-				}
-				if err := n.Down(t.Context()); azprov.KindOf(err) != row.want {
-					t.Errorf("%v", err)
-				}
-				f.steps()
-				if err := n.Down(t.Context()); err != nil || n.Index() != 0 {
-					t.Errorf("again: %v", err)
-				}
-				wantSteps(t, f, row.again...)
-			})
-		})
-	}
-}
-
-// TestConfigure has a row for each way in which a lease becomes addresses and routes.
-func TestConfigure(t *testing.T) {
-	mtu := azureLease(t, "10.0.0.4/24")
-	mtu.Routes, mtu.MTU = mtu.Routes[1:2], 1400
-	large := mtu
-	large.MTU = 9000
-	for _, row := range []struct {
-		name     string
-		lease    Lease
-		there    []string
-		fail     map[string][]error
-		up, down []string
-		warnings []string
-	}{
-		{
-			name: "the routes' MTU", lease: mtu,
-			up:   []string{"ask eth0", "add 10.0.0.4/24 0s", "add 168.63.129.16/32 via 10.0.0.1 src 10.0.0.4 mtu 1400"},
-			down: []string{"del 168.63.129.16/32 via 10.0.0.1 src 10.0.0.4 mtu 1400", "del 10.0.0.4/24"},
-		},
-		{
-			name: "an MTU that is the link's at least", lease: large,
-			up:   []string{"ask eth0", "add 10.0.0.4/24 0s", "add 168.63.129.16/32 via 10.0.0.1 src 10.0.0.4"},
-			down: []string{"del 168.63.129.16/32 via 10.0.0.1 src 10.0.0.4", "del 10.0.0.4/24"},
-		},
-		{
-			name: "a gateway outside of the subnet, and one behind a route", lease: leaseFor(t, "10.0.0.4/32", via("168.63.129.16/32", "10.9.0.1"), via("10.9.0.1/32", "")),
-			up:   []string{"ask eth0", "add 10.0.0.4/32 0s", "add 10.9.0.1/32 src 10.0.0.4", "add 168.63.129.16/32 via 10.9.0.1 src 10.0.0.4 onlink"},
-			down: []string{"del 168.63.129.16/32 via 10.9.0.1 src 10.0.0.4 onlink", "del 10.9.0.1/32 src 10.0.0.4", "del 10.0.0.4/32"},
-		},
-		{
-			name: "what was there is left there", lease: azureLease(t, "10.0.0.4/24"), there: []string{"10.0.0.4/24", "168.63.129.16/32 via 10.0.0.1"},
-			up: upSteps, down: []string{downSteps[0], downSteps[2]},
-		},
-		{
-			name: "a route that does not matter", lease: azureLease(t, "10.0.0.4/24"), fail: map[string][]error{upSteps[2]: {syscall.EINVAL}},
-			up: upSteps, down: []string{downSteps[0], downSteps[1], downSteps[3]},
-			warnings: []string{"route 0.0.0.0/0 via 10.0.0.1: " + syscall.EINVAL.Error()},
-		},
-		{
-			name: "a route to the platform is tried again", lease: azureLease(t, "10.0.0.4/24"), fail: map[string][]error{upSteps[3]: {syscall.EINVAL}},
-			up: slices.Concat(upSteps[:4], downSteps[2:], upSteps), down: downSteps,
-		},
-		{
-			name: "an address is tried again", lease: azureLease(t, "10.0.0.4/24"), fail: map[string][]error{upSteps[1]: {syscall.ENOBUFS}},
-			up: slices.Concat(upSteps[:2], upSteps), down: downSteps,
-		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(nic(2, "eth0"))
-				f.offers[2] = []reply{{lease: row.lease}}
-				for _, thing := range row.there {
-					f.there[thing] = true
-				}
-				if row.fail != nil {
-					f.fail = row.fail
-				}
-				n := f.network(Options{})
-				if err := n.Up(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				wantSteps(t, f, row.up...)
-				if lease, _ := n.Lease(); !slices.Equal(lease.Warnings, row.warnings) {
-					t.Errorf("%q", lease.Warnings)
-				}
-				if err := n.Down(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				wantSteps(t, f, row.down...)
-				for _, thing := range row.there {
-					if !f.there[thing] {
-						t.Errorf("%s was removed", thing)
-					}
-				}
-				if len(f.there) != len(row.there) {
-					t.Errorf("left: %v", f.there)
-				}
-			})
-		})
-	}
 }

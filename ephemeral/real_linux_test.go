@@ -86,6 +86,36 @@ func TestRealUpAndDown(t *testing.T) {
 	}
 }
 
+// TestRealFlushed: somebody else has removed what Up added. Nothing stays open either.
+func TestRealFlushed(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	if l == nil {
+		return
+	}
+	l.nic("eth0", macA, "fab0", "10.0.0.1/24")
+	l.serve("fab0", range0, azureRoutes, azureServer)
+	before := l.snapshot()
+	n := l.network(ephemeral.Options{}, nil)
+	var open []int
+	for range 2 {
+		if err := n.Up(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		l.ip("addr", "flush", "dev", "eth0")
+		if err := n.Down(within(t)); err != nil {
+			t.Error(err)
+		}
+		open = append(open, descriptors(t))
+	}
+	if after := l.snapshot(); after != before || n.Index() != 0 {
+		t.Errorf("Down left\n%s\nwant\n%s", after, before)
+	}
+	if open[1] > open[0] {
+		t.Errorf("the second time left %d open files, the first %d", open[1], open[0])
+	}
+}
+
 // TestRealWhatWasThere: addresses and routes that Up finds stay.
 func TestRealWhatWasThere(t *testing.T) {
 	t.Parallel()
@@ -345,7 +375,7 @@ func TestRealRefusal(t *testing.T) {
 		t.Fatalf("%v after %d refusals", err, refused)
 	}
 	asked := <-requests
-	for _, code := range []uint8{1, 3, 6, 12, 15, 26, 51, 54, 121, 245, 249} {
+	for _, code := range []uint8{1, 3, 6, 12, 15, 26, 51, 54, 58, 121, 245, 249} {
 		if !asked.IsOptionRequested(dhcpv4.GenericOptionCode(code)) {
 			t.Errorf("option %d is not asked for", code)
 		}

@@ -39,7 +39,7 @@ func TestRenewal(t *testing.T) {
 		{
 			"a minute at least, and a new lease at the end",
 			[]reply{silent, silent, silent, silent, silent, silent, same},
-			61 * time.Minute,
+			time.Hour + 2*time.Second, // at the end, and not a minute after the attempt before
 			"30 renew eth0, 45 renew eth0, 52 renew eth0, 56 renew eth0, 58 renew eth0, 59 renew eth0, 60 ask eth0, 60 keep 10.0.0.4/24 1h0m0s", "10.0.0.4/24", 6,
 		},
 		{
@@ -50,6 +50,8 @@ func TestRenewal(t *testing.T) {
 		},
 		{"refused: a new lease at once", []reply{refused, other}, 31 * time.Minute, "30 renew eth0, 30 ask eth0, 30 del 10.0.0.4/24, 30 add 10.7.0.4/24 1h0m0s", "10.7.0.4/24", 0},
 		{"another address", []reply{other}, 31 * time.Minute, "30 renew eth0, 30 del 10.0.0.4/24, 30 add 10.7.0.4/24 1h0m0s", "10.7.0.4/24", 0},
+		{"ten seconds of silence are a failure", []reply{{after: time.Hour}, same}, 46 * time.Minute, "30 renew eth0, 45 renew eth0, 45 keep 10.0.0.4/24 1h0m0s", "10.0.0.4/24", 1},
+		{"without an end from now on", []reply{{lease: azureLease(t, "10.0.0.4/24")}}, 120 * time.Minute, "30 renew eth0, 30 keep 10.0.0.4/24 0s", "10.0.0.4/24", 0},
 		{"no rights any more", []reply{{err: syscall.EPERM}}, 120 * time.Minute, "30 renew eth0", "10.0.0.4/24", 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -97,6 +99,7 @@ func TestRenewal(t *testing.T) {
 				if steps := f.steps(); len(steps) != 0 {
 					t.Errorf("after Down: %q", steps)
 				}
+				f.wantClosed(t)
 			})
 		})
 	}
@@ -137,12 +140,64 @@ func TestRenewalOfRoutes(t *testing.T) {
 	})
 }
 
+// TestRenewalTells of the link as it is called now, and of what the kernel refused.
+func TestRenewalTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(nic(2, "eth0"))
+		first := hourLease(t, "10.0.0.4/24")
+		second := first.clone()
+		second.Routes = append(second.Routes, via("10.8.0.0/16", "10.0.0.1"))
+		f.offers[2] = []reply{{lease: first}, {lease: second}}
+		f.fail["add 10.8.0.0/16 via 10.0.0.1 src 10.0.0.4"] = []error{syscall.EINVAL}
+		var told Attempt
+		n := f.network(Options{OnAttempt: func(a Attempt) { told = a }})
+		if err := n.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f.rename(2, "ens5")
+		f.steps()
+		time.Sleep(31 * time.Minute)
+		synctest.Wait()
+		want := []string{"route 10.8.0.0/16 via 10.0.0.1: " + syscall.EINVAL.Error()}
+		if told.Link.Name != "ens5" || !slices.Equal(told.Lease.Warnings, want) || f.steps()[0] != "renew ens5" {
+			t.Errorf("%+v", told)
+		}
+		if err := n.Down(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestLeaseDuringRenewal is for the race detector.
+func TestLeaseDuringRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(nic(2, "eth0"))
+		f.offers[2] = []reply{{lease: hourLease(t, "10.0.0.4/24")}}
+		n := f.network(Options{})
+		if err := n.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		asked := make(chan bool)
+		go func() {
+			time.Sleep(30 * time.Minute)
+			_, ok := n.Lease()
+			asked <- ok
+		}()
+		if !<-asked {
+			t.Error("no lease during its renewal")
+		}
+		if err := n.Down(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestRenewalEndsWithTheNIC(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(nic(2, "eth0"))
 		f.offers[2] = []reply{{lease: hourLease(t, "10.0.0.4/24")}}
-		var last Attempt
-		n := f.network(Options{OnAttempt: func(a Attempt) { last = a }})
+		var told []Attempt
+		n := f.network(Options{OnAttempt: func(a Attempt) { told = append(told, a) }})
 		if err := n.Up(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -150,8 +205,8 @@ func TestRenewalEndsWithTheNIC(t *testing.T) {
 		f.steps()
 		time.Sleep(3 * time.Hour)
 		synctest.Wait()
-		if steps := f.steps(); len(steps) != 0 || !last.Renewal || azprov.KindOf(last.Err) != azprov.KindNotFound {
-			t.Errorf("%q, %+v", steps, last)
+		if steps := f.steps(); len(steps) != 0 || len(told) != 2 || !told[1].Renewal || azprov.KindOf(told[1].Err) != azprov.KindNotFound {
+			t.Errorf("%q, %+v", steps, told)
 		}
 		if err := n.Down(t.Context()); err != nil {
 			t.Error(err)
@@ -178,5 +233,23 @@ func TestDownDuringRenewal(t *testing.T) {
 		if !slices.Contains(f.steps(), "renew eth0") {
 			t.Error("it was not being renewed")
 		}
+	})
+}
+
+// TestDownWaitsForTheRenewal: nothing is done to the machine after Down.
+func TestDownWaitsForTheRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(nic(2, "eth0"))
+		f.offers[2] = []reply{{lease: hourLease(t, "10.0.0.4/24")}, {after: time.Hour, do: func() { time.Sleep(3 * time.Second) }}}
+		n := f.network(Options{})
+		if err := n.Up(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30*time.Minute + time.Second)
+		started := time.Now()
+		if err := n.Down(t.Context()); err != nil || time.Since(started) != 2*time.Second {
+			t.Errorf("%v after %v", err, time.Since(started))
+		}
+		f.wantClosed(t)
 	})
 }

@@ -66,7 +66,12 @@ func sysfsDriver(name string) string {
 	if err != nil {
 		return ""
 	}
-	for line := range strings.Lines(string(b)) {
+	return driverOf(string(b))
+}
+
+// driverOf finds the driver in a uevent: lines of NAME=VALUE.
+func driverOf(uevent string) string {
+	for line := range strings.Lines(uevent) {
 		if driver, ok := strings.CutPrefix(line, "DRIVER="); ok {
 			return strings.TrimSpace(driver)
 		}

@@ -3,6 +3,8 @@ package ephemeral
 import (
 	"cmp"
 	"slices"
+
+	"github.com/azprov/azprov/internal/lease"
 )
 
 // link returns the link with that index.
@@ -18,7 +20,7 @@ func (v view) link(index int) (Link, bool) {
 // machine gave itself, because no server answered, is none.
 func (v view) address(index int, known []stampedAddress) (stampedAddress, bool) {
 	i := slices.IndexFunc(v.addresses, func(a stampedAddress) bool {
-		return a.index == index && isHost(a.address.Addr()) && !a.address.Addr().IsLinkLocalUnicast() &&
+		return a.index == index && lease.IsHost(a.address.Addr()) && !a.address.Addr().IsLinkLocalUnicast() &&
 			!slices.Contains(known, a)
 	})
 	if i < 0 {
@@ -56,13 +58,10 @@ func (v view) lease(link Link) Lease {
 		l.Address = a.address
 	}
 	for _, r := range v.routes {
-		if r.index != link.Index {
-			continue
-		}
-		l.Routes = append(l.Routes, r.Route)
-		if r.Destination.Bits() == 0 && !l.Gateway.IsValid() {
-			l.Gateway = r.Gateway
+		if r.index == link.Index {
+			l.Routes = append(l.Routes, r.Route)
 		}
 	}
+	l.Gateway = defaultGateway(l.Routes)
 	return l
 }

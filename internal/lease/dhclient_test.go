@@ -24,9 +24,11 @@ lease {
   option subnet-mask 255.255.255.0;
   option routers 10.0.0.1;
   option dhcp-lease-time 3600;
+  option dhcp-renewal-time 1200;
   option dhcp-server-identifier 168.63.129.16;
   option domain-name-servers 168.63.129.16,10.0.0.2;
   option host-name "jetty-07";
+  option domain-name "harbour.example";
   option interface-mtu 1400;
   option unknown-245 a8:3f:81:10;
   renew 4 2026/03/01 12:00:00;
@@ -36,8 +38,9 @@ lease {
 	addr := netip.MustParseAddr
 	lease1 := lease.Lease{
 		Interface: "eth0", Address: addr("10.0.0.4"), Bits: 24, Router: gateway, Lifetime: time.Hour, Server: wire,
-		DNS: []netip.Addr{wire, addr("10.0.0.2")}, HostName: "jetty-07", MTU: 1400, WireServer: wire,
-		Expires: time.Date(2026, 3, 1, 13, 0, 0, 0, time.UTC),
+		DNS: []netip.Addr{wire, addr("10.0.0.2")}, HostName: "jetty-07", Domain: "harbour.example", MTU: 1400, WireServer: wire,
+		RenewAfter: 20 * time.Minute,
+		Expires:    time.Date(2026, 3, 1, 13, 0, 0, 0, time.UTC),
 	}
 	over := lease.Lease{Expires: time.Unix(0, 0).UTC()}
 	cut := lease1
@@ -175,7 +178,8 @@ func TestCapturedDhclientLeases(t *testing.T) {
 	addr := netip.MustParseAddr
 	via := addr("10.0.1.1")
 	want := lease.Lease{
-		Interface: "eth0", Address: addr("10.0.1.4"), Bits: 24, Server: wire, WireServer: wire, Lifetime: lease.Forever,
+		Interface: "eth0", Address: addr("10.0.1.4"), Bits: 24, Server: wire, WireServer: wire, Lifetime: lease.Forever, RenewAfter: lease.Forever,
+		Domain: internalDomain(t, got[0]),
 		Routes: []lease.Route{{Destination: netip.MustParsePrefix("0.0.0.0/0"), Gateway: via}, {Destination: netip.MustParsePrefix("168.63.129.16/32"), Gateway: via}},
 	}
 	equal(t, got[0], want, `domain-name-servers is "invalid"`)

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
+
+	"github.com/azprov/azprov"
 )
 
 // draft is a lease in the making: which routes count is known at its end.
@@ -31,30 +32,15 @@ func (d *draft) finish() Lease {
 }
 
 var (
-	errAddress = errors.New("an address has 4 bytes")
-	errMask    = errors.New("it is no mask of a subnet")
-	errNumber  = errors.New("the number has another length")
+	errMask   = errors.New("it is no mask of a subnet")
+	errMTU    = fmt.Errorf("every host takes packets of %d bytes", minMTU)
+	errName   = fmt.Errorf("a name has %d bytes at most", maxName)
+	errNumber = errors.New("the number has another length")
 )
-
-// address reads an address of exactly 4 bytes.
-func address(value []byte) (netip.Addr, bool) {
-	if len(value) != 4 {
-		return netip.Addr{}, false
-	}
-	return netip.AddrFrom4([4]byte(value)), true
-}
-
-// firstAddress reads a list of addresses and returns the first.
-func firstAddress(value []byte) (netip.Addr, error) {
-	if len(value) == 0 || len(value)%4 != 0 {
-		return netip.Addr{}, errAddress
-	}
-	return netip.AddrFrom4([4]byte(value)), nil
-}
 
 func (d *draft) setMask(value []byte) error {
 	bits, ok := maskBits(value)
-	if !ok {
+	if !ok || bits == 0 { // which would put the world on the link
 		return errMask
 	}
 	d.Bits = bits
@@ -75,42 +61,64 @@ func maskBits(value []byte) (int, bool) {
 	return 0, false
 }
 
-func (d *draft) setRouter(value []byte) (err error) {
-	d.Router, err = firstAddress(value)
+func (d *draft) setRouter(value []byte) error {
+	list, err := hosts(value)
+	if len(list) > 0 {
+		d.Router = list[0]
+	}
 	return err
 }
 
-func (d *draft) setDNS(value []byte) error {
-	if len(value) == 0 || len(value)%4 != 0 {
-		return errAddress
-	}
-	d.DNS = nil
-	for ; len(value) > 0 && len(d.DNS) < maxServers; value = value[4:] {
-		d.DNS = append(d.DNS, netip.AddrFrom4([4]byte(value)))
-	}
-	return nil
+func (d *draft) setDNS(value []byte) (err error) {
+	d.DNS, err = hosts(value)
+	return err
 }
 
-// setHostName takes a name that may end with a zero byte, as RFC 2132 allows.
-func (d *draft) setHostName(value []byte) error {
-	d.HostName = strings.TrimRight(string(value), "\x00")
-	return nil
+func (d *draft) setHostName(value []byte) (err error) {
+	d.HostName, err = name(value)
+	return err
+}
+
+func (d *draft) setDomain(value []byte) (err error) {
+	d.Domain, err = name(value)
+	return err
+}
+
+// name reads a name, which may end with a zero byte (RFC 2132, section 2), in one line.
+func name(value []byte) (string, error) {
+	if len(value) > maxName {
+		return "", errName
+	}
+	return azprov.OneLine(string(value)), nil
 }
 
 func (d *draft) setMTU(value []byte) error {
 	if len(value) != 2 {
 		return errNumber
 	}
-	d.MTU = int(binary.BigEndian.Uint16(value))
+	mtu := int(binary.BigEndian.Uint16(value))
+	if mtu < minMTU {
+		return errMTU
+	}
+	d.MTU = mtu
 	return nil
 }
 
-func (d *draft) setLifetime(value []byte) error {
+func (d *draft) setLifetime(value []byte) (err error) {
+	d.Lifetime, err = duration(value)
+	return err
+}
+
+func (d *draft) setRenewAfter(value []byte) (err error) {
+	d.RenewAfter, err = duration(value)
+	return err
+}
+
+func duration(value []byte) (time.Duration, error) {
 	if len(value) != 4 {
-		return errNumber
+		return 0, errNumber
 	}
-	d.Lifetime = seconds(binary.BigEndian.Uint32(value))
-	return nil
+	return seconds(binary.BigEndian.Uint32(value)), nil
 }
 
 func seconds(n uint32) time.Duration {
@@ -120,36 +128,15 @@ func seconds(n uint32) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-func (d *draft) setServer(value []byte) error {
-	a, ok := address(value)
-	if !ok {
-		return errAddress
-	}
-	d.Server = a
-	return nil
+func (d *draft) setServer(value []byte) (err error) {
+	d.Server, err = host(value)
+	return err
 }
 
-func (d *draft) setWireServer(value []byte) error {
-	a, ok := address(value)
-	if !ok {
-		return errAddress
-	}
-	if err := checkWireServer(a); err != nil {
-		return err
-	}
-	d.WireServer = a
-	return nil
+func (d *draft) setWireServer(value []byte) (err error) {
+	d.WireServer, err = host(value)
+	return err
 }
-
-// checkWireServer says why an address cannot be the wire server's.
-func checkWireServer(a netip.Addr) error {
-	if !a.Is4() || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a == broadcast {
-		return fmt.Errorf("%s is the address of no host", a)
-	}
-	return nil
-}
-
-var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 func (d *draft) setRoutes(value []byte) (err error) {
 	d.routes, err = classlessRoutes(value)
@@ -165,7 +152,7 @@ var errTooManyRoutes = fmt.Errorf("only the first %d routes count", maxRoutes)
 
 // classlessRoutes reads routes as RFC 3442 has them: the length of the prefix, as many
 // bytes of the destination as have bits in it, the gateway. An error comes with the routes
-// before what is wrong.
+// before what is wrong; of one whose gateway is no host's address, with the others.
 func classlessRoutes(value []byte) (routes []Route, err error) {
 	for len(value) > 0 {
 		bits := int(value[0])
@@ -180,12 +167,17 @@ func classlessRoutes(value []byte) (routes []Route, err error) {
 		}
 		var destination [4]byte
 		copy(destination[:], value[1:size])
+		gateway := netip.AddrFrom4([4]byte(value[size:]))
+		value = value[size+4:]
+		if !gateway.IsUnspecified() && !IsHost(gateway) {
+			err = fmt.Errorf("the gateway %w", errNoHost(gateway))
+			continue
+		}
 		routes = append(routes, Route{
 			// Bits behind the prefix do not count (RFC 3442).
 			Destination: netip.PrefixFrom(netip.AddrFrom4(destination), bits).Masked(),
-			Gateway:     netip.AddrFrom4([4]byte(value[size:])),
+			Gateway:     gateway,
 		})
-		value = value[size+4:]
 	}
-	return routes, nil
+	return routes, err
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/boundtest"
 	"github.com/azprov/azprov/internal/lease"
 )
@@ -12,20 +13,28 @@ import (
 // sound fails the test for a lease that no parser may return.
 func sound(t *testing.T, l lease.Lease) {
 	t.Helper()
-	for _, a := range append([]netip.Addr{l.Address, l.Server, l.WireServer, l.Router}, l.DNS...) {
-		if a.IsValid() && !a.Is4() {
-			t.Errorf("%v is no IPv4", a)
+	for _, a := range append([]netip.Addr{l.Server, l.WireServer, l.Router}, l.DNS...) {
+		if a.IsValid() && !lease.IsHost(a) {
+			t.Errorf("%v is no host's", a)
 		}
 	}
-	if l.WireServer.IsValid() && (l.WireServer.IsUnspecified() || l.WireServer.IsLoopback() || l.WireServer.IsMulticast()) {
-		t.Errorf("the wire server is %v", l.WireServer)
+	if l.Address.IsValid() && !l.Address.Is4() {
+		t.Errorf("%v is no IPv4", l.Address)
 	}
 	for _, r := range l.Routes {
-		if !r.Destination.IsValid() || r.Destination != r.Destination.Masked() || !r.Gateway.Is4() {
+		if !r.Destination.IsValid() || r.Destination != r.Destination.Masked() || (!r.Gateway.IsUnspecified() && !lease.IsHost(r.Gateway)) {
 			t.Errorf("route %v", r)
 		}
 	}
-	if len(l.Routes) > 256 || len(l.DNS) > 64 || len(l.Warnings) > 16 || l.Bits < 0 || l.Bits > 32 || l.Lifetime < 0 {
+	if l.MTU != 0 && l.MTU < 576 {
+		t.Errorf("MTU %d", l.MTU)
+	}
+	for _, name := range []string{l.HostName, l.Domain} {
+		if name != azprov.OneLine(name) || len(name) > 3*255 { // a byte that is no text becomes three
+			t.Errorf("name %q", name)
+		}
+	}
+	if len(l.Routes) > 256 || len(l.DNS) > 64 || len(l.Warnings) > 16 || l.Bits < 0 || l.Bits > 32 || l.Lifetime < 0 || l.RenewAfter < 0 {
 		t.Errorf("%d routes, %d name servers, %d warnings, %d bits, lifetime %v", len(l.Routes), len(l.DNS), len(l.Warnings), l.Bits, l.Lifetime)
 	}
 	if len(l.Routes) > 0 && l.Router.IsValid() {
@@ -68,6 +77,8 @@ func FuzzParsePacket(f *testing.F) {
 
 func FuzzParseOptions(f *testing.F) {
 	f.Add([]byte(option(245, "\xa8\x3f\x81\x10") + "\xff"))
+	f.Add([]byte(option(15, "harbour.example\x00") + option(51, "\x00\x00\x0e\x10") + option(58, "\x00\x00\x04\xb0")))
+	f.Add([]byte(option(3, "\x7f\x00\x00\x01") + option(6, "\xa8\x3f\x81\x10\x00") + option(26, "\x02\x3f") + option(121, "\x00\xff\xff\xff\xff")))
 	f.Add([]byte("\x00" + option(121, routesOption[:9]) + option(121, routesOption[9:]) + option(1, "\xff\xff\xff\x00") + "\xf5\x04\xa8"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		soundFile(t, b, func(b []byte) []lease.Lease {

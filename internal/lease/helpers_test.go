@@ -65,6 +65,16 @@ func warned(t *testing.T, got []string, want ...string) {
 	}
 }
 
+// internalDomain is the lease's domain, which must be one of Azure's for its own names: that
+// of a captured lease is a stranger's VM's.
+func internalDomain(t *testing.T, l lease.Lease) string {
+	t.Helper()
+	if !strings.HasSuffix(l.Domain, ".internal.cloudapp.net") {
+		t.Errorf("domain %q", l.Domain)
+	}
+	return l.Domain
+}
+
 // vector reads a captured file.
 func vector(t *testing.T, name string) []byte {
 	t.Helper()

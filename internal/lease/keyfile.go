@@ -15,12 +15,13 @@ var networkdOptions = map[string]shownOption{
 	"ROUTER":           {optionRouter, addressBytes},
 	"DNS":              {optionDNS, addressBytes},
 	"HOSTNAME":         {optionHostName, textBytes},
+	"DOMAINNAME":       {optionDomain, textBytes},
 	"MTU":              {optionMTU, number16},
 	"SERVER_ADDRESS":   {optionServer, addressBytes},
 	"ROUTES":           {optionRoutes, routesBytes},
 	"CLASSLESS_ROUTES": {optionRoutes, routesBytes},
-	"OPTION_245":       {optionWireServer, octets},
-	"OPTION_249":       {optionMicrosoftRoutes, octets},
+	"OPTION_245":       {OptionWireServer, octets},
+	"OPTION_249":       {OptionMicrosoftRoutes, octets},
 }
 
 // ParseNetworkd reads a lease of systemd-networkd, /run/systemd/netif/leases/INDEX, or one
@@ -92,8 +93,8 @@ func (d *draft) setAddressText(name, text string) {
 // dhclient has not: private options by their number. The others differ from dhclient's
 // only in underscores.
 var networkManagerOptions = map[string]shownOption{
-	"private-245": {optionWireServer, wireServerBytes},
-	"private-249": {optionMicrosoftRoutes, routesBytes},
+	"private-245": {OptionWireServer, wireServerBytes},
+	"private-249": {OptionMicrosoftRoutes, routesBytes},
 }
 
 // ParseNetworkManager reads the state of a device, /run/NetworkManager/devices/INDEX: a

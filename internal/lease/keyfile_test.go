@@ -32,11 +32,12 @@ T1=1800
 LIFETIME=3600
 DNS=168.63.129.16 10.0.0.2
 HOSTNAME=jetty-07
+DOMAINNAME=harbour.example
 CLIENTID=ff0406a3
 OPTION_245=a83f8110
 `, lease.Lease{
 			Address: at, Bits: 24, Router: gateway, Server: wire, MTU: 1400, Lifetime: time.Hour,
-			DNS: []netip.Addr{wire, addr("10.0.0.2")}, HostName: "jetty-07", WireServer: wire,
+			DNS: []netip.Addr{wire, addr("10.0.0.2")}, HostName: "jetty-07", Domain: "harbour.example", WireServer: wire,
 		}, nil},
 		{"routes", "ROUTER=10.0.0.9\nROUTES=0.0.0.0/0,10.0.0.1 168.63.129.16/32,10.0.0.1 169.254.169.254/32,10.0.0.1\n", lease.Lease{Routes: routes}, nil},
 		{"routes of newer versions", "CLASSLESS_ROUTES=0.0.0.0/0,10.0.0.1", lease.Lease{Routes: routes[:1]}, nil},
@@ -103,7 +104,7 @@ func TestCapturedNetworkdLease(t *testing.T) {
 	}
 	equal(t, got, lease.Lease{
 		Address: netip.MustParseAddr("10.0.0.69"), Bits: 24, Server: wire, WireServer: wire, Lifetime: lease.Forever,
-		DNS: []netip.Addr{wire}, Routes: routes,
+		DNS: []netip.Addr{wire}, Routes: routes, Domain: internalDomain(t, got),
 	})
 	if !got.ReachesPlatform(netip.Addr{}) {
 		t.Error("does not reach the platform")
@@ -131,8 +132,10 @@ routers=10.0.0.9
 dhcp_server_identifier=168.63.129.16
 domain_name_servers=168.63.129.16
 host_name=jetty-07
+domain_name=harbour.example
 interface_mtu=1400
 dhcp_lease_time=3600
+dhcp_renewal_time=1200
 expiry=1434473934
 private_245=a8:3f:81:10
 rfc3442_classless_static_routes=0.0.0.0/0 10.0.0.1 168.63.129.16/32 10.0.0.1 169.254.169.254/32 10.0.0.1
@@ -140,8 +143,8 @@ rfc3442_classless_static_routes=0.0.0.0/0 10.0.0.1 168.63.129.16/32 10.0.0.1 169
 [dhcp6]
 private_245=4:3:2:1
 `, true, lease.Lease{
-			Address: netip.MustParseAddr("10.0.0.4"), Bits: 24, Server: wire, DNS: []netip.Addr{wire}, HostName: "jetty-07", MTU: 1400,
-			Lifetime: time.Hour, Expires: time.Date(2015, 6, 16, 16, 58, 54, 0, time.UTC), WireServer: wire, Routes: routes,
+			Address: netip.MustParseAddr("10.0.0.4"), Bits: 24, Server: wire, DNS: []netip.Addr{wire}, HostName: "jetty-07", Domain: "harbour.example", MTU: 1400,
+			Lifetime: time.Hour, RenewAfter: 20 * time.Minute, Expires: time.Date(2015, 6, 16, 16, 58, 54, 0, time.UTC), WireServer: wire, Routes: routes,
 		}, nil},
 		{"routes in octets", "[dhcp4]\nrfc3442_classless_static_routes=0 10 0 0 1\n", true, lease.Lease{Routes: routes[:1]}, nil},
 		{"Microsoft's routes", "[dhcp4]\nms_classless_static_routes=0.0.0.0/0 10.0.0.1\n", true, lease.Lease{Routes: routes[:1]}, nil},

@@ -26,6 +26,10 @@ const (
 	maxRoutes = 256
 	// maxServers bounds the name servers of one lease. An option has room for 63.
 	maxServers = 64
+	// maxName bounds a name, in bytes: no option can be longer without being split.
+	maxName = 255
+	// minMTU, in bytes, is what every host must take (RFC 791); less is a mistake.
+	minMTU = 576
 	// maxWarnings bounds what is said of one lease, or of one search for leases.
 	maxWarnings = 16
 	// maxQuoted bounds, in bytes, how much of a text from outside is in a warning.
@@ -78,13 +82,18 @@ type Lease struct {
 	// does not count (RFC 3442).
 	Router netip.Addr
 	// DNS is option 6.
-	DNS      []netip.Addr
+	DNS []netip.Addr
+	// HostName is option 12 and Domain option 15, in one line.
 	HostName string
+	Domain   string
 	// MTU is in bytes, 0 if the lease does not say.
 	MTU int
 	// Lifetime counts from when the lease was given, which only some formats know. It is
 	// 0 if the lease does not say, and [Forever] for one without end.
 	Lifetime time.Duration
+	// RenewAfter is option 58, from the same time: 0 if the lease does not say, [Forever]
+	// for never.
+	RenewAfter time.Duration
 	// Expires is zero if the lease has no end, or nothing says when it is. If it cannot be
 	// read it is 1970, and the lease counts as over.
 	Expires time.Time

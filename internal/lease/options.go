@@ -9,20 +9,26 @@ import (
 // The options that are read. Their values are in RFC 2132, RFC 3442 (121) and [MS-DHCPE]
 // (249); 245 is Azure's own.
 const (
-	optionPad             = 0
-	optionSubnetMask      = 1
-	optionRouter          = 3
-	optionDNS             = 6
-	optionHostName        = 12
-	optionMTU             = 26
-	optionLifetime        = 51
-	optionOverload        = 52
-	optionMessageType     = 53
-	optionServer          = 54
-	optionRoutes          = 121
-	optionWireServer      = 245
-	optionMicrosoftRoutes = 249
-	optionEnd             = 255
+	optionPad         = 0
+	optionSubnetMask  = 1
+	optionRouter      = 3
+	optionDNS         = 6
+	optionHostName    = 12
+	optionDomain      = 15
+	optionMTU         = 26
+	optionLifetime    = 51
+	optionOverload    = 52
+	optionMessageType = 53
+	optionServer      = 54
+	optionRenewalTime = 58
+	optionRoutes      = 121
+	optionEnd         = 255
+)
+
+// The options that clients' libraries have no name for.
+const (
+	OptionWireServer      = 245
+	OptionMicrosoftRoutes = 249
 )
 
 // Where things are in a packet (RFC 2131, section 2).
@@ -138,12 +144,14 @@ var optionSetters = []struct {
 	{optionRouter, (*draft).setRouter},
 	{optionDNS, (*draft).setDNS},
 	{optionHostName, (*draft).setHostName},
+	{optionDomain, (*draft).setDomain},
 	{optionMTU, (*draft).setMTU},
 	{optionLifetime, (*draft).setLifetime},
 	{optionServer, (*draft).setServer},
+	{optionRenewalTime, (*draft).setRenewAfter},
 	{optionRoutes, (*draft).setRoutes},
-	{optionMicrosoftRoutes, (*draft).setMicrosoftRoutes},
-	{optionWireServer, (*draft).setWireServer},
+	{OptionMicrosoftRoutes, (*draft).setMicrosoftRoutes},
+	{OptionWireServer, (*draft).setWireServer},
 }
 
 // take reads all options that matter. One that cannot be read counts as absent.

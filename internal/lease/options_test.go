@@ -74,16 +74,28 @@ func TestOptionsLease(t *testing.T) {
 		{"nothing", nil, lease.Lease{}, nil},
 		{"all there are", lease.Options{
 			1: []byte("\xff\xff\xff\x00"), 3: []byte("\x0a\x00\x00\x01"), 6: []byte("\xa8\x3f\x81\x10\x0a\x00\x00\x02"),
-			12: []byte("jetty-07"), 26: []byte("\x05\xdc"), 51: []byte("\x00\x00\x0e\x10"), 54: []byte("\xa8\x3f\x81\x10"), 245: []byte("\x0a\x3e\x90\x8c"),
+			12: []byte("jetty-07"), 15: []byte("harbour.example"), 26: []byte("\x05\xdc"), 51: []byte("\x00\x00\x0e\x10"),
+			54: []byte("\xa8\x3f\x81\x10"), 58: []byte("\x00\x00\x04\xb0"), 245: []byte("\x0a\x3e\x90\x8c"),
 		}, lease.Lease{
-			Bits: 24, Router: gateway, DNS: []netip.Addr{wire, addr("10.0.0.2")}, HostName: "jetty-07", MTU: 1500,
-			Lifetime: time.Hour, Server: wire, WireServer: other,
+			Bits: 24, Router: gateway, DNS: []netip.Addr{wire, addr("10.0.0.2")}, HostName: "jetty-07", Domain: "harbour.example",
+			MTU: 1500, Lifetime: time.Hour, RenewAfter: 20 * time.Minute, Server: wire, WireServer: other,
 		}, nil},
 		{"a lifetime without end", lease.Options{51: []byte("\xff\xff\xff\xff")}, lease.Lease{Lifetime: lease.Forever}, nil},
 		{"the longest with one", lease.Options{51: []byte("\xff\xff\xff\xfe")}, lease.Lease{Lifetime: 4294967294 * time.Second}, nil},
-		{"a name with a zero byte behind it", lease.Options{12: []byte("pilot\x00")}, lease.Lease{HostName: "pilot"}, nil},
+		{"no renewal", lease.Options{58: []byte("\xff\xff\xff\xff")}, lease.Lease{RenewAfter: lease.Forever}, nil},
+		{"names with a zero byte behind them", lease.Options{12: []byte("pilot\x00"), 15: []byte("harbour.example\x00")}, lease.Lease{HostName: "pilot", Domain: "harbour.example"}, nil},
+		{"names of two lines", lease.Options{12: []byte("pilot\n[ok]"), 15: []byte("harbour\r\nexample")}, lease.Lease{HostName: "pilot [ok]", Domain: "harbour example"}, nil},
+		{"the longest names", lease.Options{12: bytes.Repeat([]byte("a"), 255)}, lease.Lease{HostName: strings.Repeat("a", 255)}, nil},
+		{"names beyond any", lease.Options{12: bytes.Repeat([]byte("a"), 256), 15: bytes.Repeat([]byte("b"), 256)}, lease.Lease{}, []string{"option 12: a name has 255 bytes", "option 15: a name has 255 bytes"}},
+		{"the least MTU", lease.Options{26: []byte("\x02\x40")}, lease.Lease{MTU: 576}, nil},
+		{"less", lease.Options{26: []byte("\x02\x3f")}, lease.Lease{}, []string{"option 26: every host takes packets of 576 bytes"}},
 		{"the first of two routers", lease.Options{3: []byte("\x0a\x00\x00\x01\x0a\x00\x00\x02")}, lease.Lease{Router: gateway}, nil},
+		{"the first router that can be one", lease.Options{3: []byte("\x00\x00\x00\x00\x0a\x00\x00\x01")}, lease.Lease{Router: gateway}, []string{"option 3: 0.0.0.0 is the address of no host"}},
+		{"routers, the last cut off", lease.Options{3: []byte("\x0a\x00\x00\x01\x0a")}, lease.Lease{Router: gateway}, []string{"option 3: an address has 4 bytes"}},
+		{"name servers that can be some", lease.Options{6: []byte("\xe0\x00\x00\x01\xa8\x3f\x81\x10")}, lease.Lease{DNS: []netip.Addr{wire}}, []string{"option 6: 224.0.0.1"}},
+		{"a server that is no host", lease.Options{54: []byte("\xff\xff\xff\xff")}, lease.Lease{}, []string{"option 54: 255.255.255.255"}},
 		{"the whole address as the prefix", lease.Options{1: []byte("\xff\xff\xff\xff")}, lease.Lease{Bits: 32}, nil},
+		{"a mask of the world", lease.Options{1: []byte("\x00\x00\x00\x00")}, lease.Lease{}, []string{"option 1: it is no mask"}},
 		{"a mask with a hole", lease.Options{1: []byte("\xff\x00\xff\x00")}, lease.Lease{}, []string{"option 1: it is no mask"}},
 		{"classless routes make the router not count", lease.Options{3: []byte("\x0a\x00\x00\x09"), 121: []byte(routesOption)}, lease.Lease{Routes: routes}, nil},
 		{"so do Microsoft's", lease.Options{3: []byte("\x0a\x00\x00\x09"), 249: []byte(routesOption)}, lease.Lease{Routes: routes}, nil},
@@ -94,6 +106,8 @@ func TestOptionsLease(t *testing.T) {
 		{"empty routes are none", lease.Options{3: []byte("\x0a\x00\x00\x01"), 121: {}}, lease.Lease{Router: gateway}, nil},
 		{"bits behind the prefix do not count", lease.Options{121: []byte("\x09\x0a\xff\x0a\x00\x00\x01")}, lease.Lease{Routes: []lease.Route{route("10.128.0.0/9")}}, nil},
 		{"a route on the link", lease.Options{121: []byte("\x08\x0a\x00\x00\x00\x00")}, lease.Lease{Routes: []lease.Route{{Destination: netip.MustParsePrefix("10.0.0.0/8"), Gateway: addr("0.0.0.0")}}}, nil},
+		{"a gateway that is no host", lease.Options{121: []byte("\x00\xff\xff\xff\xff" + routesOption[5:])}, lease.Lease{Routes: routes[1:]}, []string{"option 121: the gateway 255.255.255.255 is the address of no host"}},
+		{"249 counts if no gateway of 121 can be", lease.Options{121: []byte("\x00\x7f\x00\x00\x01"), 249: []byte(routesOption)}, lease.Lease{Routes: routes}, []string{"option 121: the gateway 127.0.0.1"}},
 		{"245 of 3 bytes", lease.Options{245: []byte("\xa8\x3f\x81")}, lease.Lease{}, []string{"option 245: an address has 4 bytes"}},
 		{"245 of 5 bytes", lease.Options{245: []byte("\xa8\x3f\x81\x10\x00")}, lease.Lease{}, []string{"option 245: an address has 4 bytes"}},
 		{"245 is the address of no host", lease.Options{245: []byte("\x00\x00\x00\x00")}, lease.Lease{}, []string{"option 245: 0.0.0.0"}},
@@ -102,8 +116,8 @@ func TestOptionsLease(t *testing.T) {
 		{"245 is this machine", lease.Options{245: []byte("\x7f\x00\x00\x01")}, lease.Lease{}, []string{"option 245: 127.0.0.1"}},
 		{"name servers are no wire server", lease.Options{6: []byte("\xa8\x3f\x81\x10"), 54: []byte("\xa8\x3f\x81\x10")}, lease.Lease{DNS: []netip.Addr{wire}, Server: wire}, nil},
 		{"each that has another length", lease.Options{
-			1: []byte("\xff"), 3: []byte("\x0a\x00\x00"), 6: []byte("\x0a\x00\x00\x01\x0a"), 26: []byte("\x05"), 51: []byte("\x00\x00\x0e"), 54: []byte(""),
-		}, lease.Lease{}, []string{"option 1:", "option 3:", "option 6:", "option 26:", "option 51:", "option 54:"}},
+			1: []byte("\xff"), 3: []byte("\x0a\x00\x00"), 6: []byte("\x0a\x00\x00\x01\x0a"), 26: []byte("\x05"), 51: []byte("\x00\x00\x0e"), 54: []byte(""), 58: []byte("\x00"),
+		}, lease.Lease{DNS: []netip.Addr{gateway}}, []string{"option 1:", "option 3:", "option 6:", "option 26:", "option 51:", "option 54:", "option 58:"}},
 		{"each that is empty", lease.Options{3: {}, 6: {}}, lease.Lease{}, []string{"option 3:", "option 6:"}},
 		{"more name servers than count", lease.Options{6: bytes.Repeat([]byte("\x0a\x00\x00\x01"), 70)}, lease.Lease{DNS: repeat(gateway, 64)}, nil},
 		{"more routes than count", lease.Options{121: bytes.Repeat([]byte(routesOption[:5]), 257)}, lease.Lease{Routes: repeat(route("0.0.0.0/0"), 256)}, []string{"only the first 256 routes"}},
@@ -131,8 +145,25 @@ func TestPrefixes(t *testing.T) {
 		got := lease.Options{121: append(value, "\x0a\x00\x00\x01"...)}.Lease()
 		want := netip.PrefixFrom(netip.MustParseAddr("255.255.255.255"), bits).Masked().String()
 		equal(t, got, lease.Lease{Routes: []lease.Route{route(want)}})
+		if bits == 0 {
+			continue // no mask of a subnet
+		}
 		mask := netip.PrefixFrom(netip.MustParseAddr("255.255.255.255"), bits).Masked().Addr().AsSlice()
 		equal(t, lease.Options{1: mask}.Lease(), lease.Lease{Bits: bits})
+	}
+}
+
+func TestIsHost(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"1.0.0.1": true, "10.0.0.4": true, "126.255.255.255": true, "128.0.0.1": true, "169.254.7.7": true, "223.255.255.255": true,
+		"0.0.0.0": false, "0.1.2.3": false, "127.0.0.1": false, "127.255.255.255": false, "224.0.0.1": false, "240.0.0.1": false,
+		"255.255.255.255": false, "::1": false, "::ffff:10.0.0.4": false, "": false,
+	} {
+		a, _ := netip.ParseAddr(text)
+		if got := lease.IsHost(a); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
 	}
 }
 
@@ -247,6 +278,6 @@ func TestCapturedOffer(t *testing.T) {
 	addr := netip.MustParseAddr
 	equal(t, got, lease.Lease{
 		Address: addr("10.62.144.96"), Bits: 23, Server: addr("10.62.3.42"), WireServer: other, Router: addr("10.62.144.1"),
-		DNS: []netip.Addr{other}, Lifetime: lease.Forever,
+		DNS: []netip.Addr{other}, Lifetime: lease.Forever, RenewAfter: lease.Forever, Domain: internalDomain(t, got),
 	})
 }

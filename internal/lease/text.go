@@ -33,11 +33,11 @@ func ParseWireServer(raw []byte) (netip.Addr, error) {
 	if len(raw) != 4 {
 		b, _ = wireServerBytes(newValue(raw))
 	}
-	a, ok := address(b)
-	if !ok {
+	a, err := host(b)
+	switch {
+	case errors.Is(err, errAddress):
 		return netip.Addr{}, malformed(op, "option 245 is "+quote(string(raw))+", want 4 bytes or a text of them")
-	}
-	if err := checkWireServer(a); err != nil {
+	case err != nil:
 		return netip.Addr{}, malformed(op, "option 245: "+err.Error())
 	}
 	return a, nil

@@ -78,6 +78,16 @@ func TestParseWireServer(t *testing.T) {
 	}
 }
 
+// The error quotes what is no address, and names what is no host's.
+func TestParseWireServerErrors(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"harbour-01": `"harbour-01", want 4 bytes`, "0:0:0:0": "0.0.0.0 is the address of no host"} {
+		if _, err := lease.ParseWireServer([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 // The texts of option 245 as they stand in a lease.
 func TestDhclientOption245(t *testing.T) {
 	t.Parallel()
