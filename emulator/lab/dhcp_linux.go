@@ -47,8 +47,12 @@ func newDHCPServer(ctx context.Context, ns *namespace) (*dhcpServer, error) {
 	return s, nil
 }
 
-// set gives the interface a lease; one without an address takes it away.
+// set gives the interface a lease; one without an address takes it away. A nil server has
+// none.
 func (s *dhcpServer) set(index int, l lease) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !l.address.IsValid() {

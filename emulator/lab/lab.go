@@ -26,6 +26,8 @@ type Options struct {
 	// LeaseTime is that of the DHCP leases; 0 stands for an infinite one, which is
 	// Azure's.
 	LeaseTime time.Duration
+	// NoDHCP leaves DHCP to a server of somebody else's, in the namespace NAME-fabric.
+	NoDHCP bool
 	// Name makes the namespaces known to ip-netns(8) as NAME and NAME-fabric, by mounts
 	// below /run/netns which only Close takes away. Without one they have no name and
 	// leave nothing behind, however the process ends.

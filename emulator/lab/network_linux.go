@@ -51,11 +51,11 @@ func (n *network) build(ctx context.Context, p plan) error {
 	if n.guest, err = newNamespace(); err != nil {
 		return err
 	}
-	if n.fabric, err = newSegment(ctx, append(gateways(p, rolePrimary), imdsAddress, wireServerAddress)); err != nil {
+	if n.fabric, err = newSegment(ctx, append(gateways(p, rolePrimary), imdsAddress, wireServerAddress), p.noDHCP); err != nil {
 		return err
 	}
 	if dark := gateways(p, roleSecondary); len(dark) > 0 {
-		if n.dark, err = newSegment(ctx, dark); err != nil {
+		if n.dark, err = newSegment(ctx, dark, p.noDHCP); err != nil {
 			return err
 		}
 	}
@@ -86,9 +86,9 @@ func gateways(p plan, r role) []netip.Addr {
 	return addresses
 }
 
-// newSegment makes a namespace with these addresses and a DHCP server. They are on its
+// newSegment makes a namespace with these addresses and, if wanted, a DHCP server. They are on its
 // loopback interface: it answers for them on every cable, and keeps them when cables go.
-func newSegment(ctx context.Context, addresses []netip.Addr) (*segment, error) {
+func newSegment(ctx context.Context, addresses []netip.Addr, noDHCP bool) (*segment, error) {
 	ns, err := newNamespace()
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func newSegment(ctx context.Context, addresses []netip.Addr) (*segment, error) {
 			err = ns.links.AddrReplace(loopback, &netlink.Addr{IPNet: hostNet(address)})
 		}
 	}
-	if err == nil {
+	if err == nil && !noDHCP {
 		s.dhcp, err = newDHCPServer(ctx, ns)
 	}
 	if err != nil {

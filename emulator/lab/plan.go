@@ -24,6 +24,7 @@ func platformPort(address netip.Addr) string { return netip.AddrPortFrom(address
 type plan struct {
 	first, owner []nicPlan
 	leaseTime    time.Duration
+	noDHCP       bool
 	name         string
 }
 
@@ -60,7 +61,7 @@ var (
 
 // planOf makes the plan for a scenario with its defaults filled in.
 func planOf(s emulator.Scenario, o Options) plan {
-	p := plan{first: nicsOf(s.VM, o, secondaryMAC), leaseTime: o.LeaseTime, name: o.Name}
+	p := plan{first: nicsOf(s.VM, o, secondaryMAC), leaseTime: o.LeaseTime, noDHCP: o.NoDHCP, name: o.Name}
 	p.owner = p.first
 	if s.Pool.Type != "" {
 		p.owner = nicsOf(s.Pool.Owner, o, ownerMAC)
