@@ -135,6 +135,7 @@ var layout = []layoutRow{
 		reason:   "who reads a goal state need not link the certificates' cryptography",
 	}}}},
 	{"goalstate/certs", [][]ban{everywhere, parser}},
+	{"report", [][]ban{everywhere, parser, {noEtree}}},
 	{"imds", [][]ban{everywhere, {noEtree, noWireServer, upward, noEmulator}}},
 	{"wireserver", [][]ban{everywhere, {noIMDS, upward, noEmulator}}},
 	{"pps", [][]ban{everywhere, {noWireServer, upward, noEmulator}}},

@@ -26,6 +26,7 @@ var sizes = []sizeRow{
 	{name: "media", dir: "ovf/media", measured: 2_801_826},
 	{name: "goalstate", dir: "goalstate", measured: 2_162_850},
 	{name: "certs", dir: "goalstate/certs", measured: 3_883_170},
+	{name: "report", dir: "report", measured: 1_839_266},
 	{name: "imds", dir: "imds", measured: 7_274_658},
 	{name: "wireserver", dir: "wireserver", measured: 7_401_634},
 	{name: "pps", dir: "pps", measured: 7_590_050},

@@ -25,16 +25,16 @@ const (
 
 const delimiter = '|'
 
-// Keys that a record always keeps, and which are never supporting data. The
-// platform and Azure's support read them.
+// Keys of the record's own fields, which it always keeps: they are never supporting
+// data. The platform and Azure's support read them.
 const (
-	keyResult           = "result"
-	keyReason           = "reason"
-	keyAgent            = "agent"
-	keyVMID             = "vm_id"
-	keyPPSType          = "pps_type"
-	keyTimestamp        = "timestamp"
-	keyDocumentationURL = "documentation_url"
+	KeyResult           = "result"
+	KeyReason           = "reason"
+	KeyAgent            = "agent"
+	KeyVMID             = "vm_id"
+	KeyPPSType          = "pps_type"
+	KeyTimestamp        = "timestamp"
+	KeyDocumentationURL = "documentation_url"
 )
 
 // Encode returns fields as one record. A Detail with a key becomes "key=value",
@@ -56,12 +56,13 @@ func Encode(fields []azprov.Detail, quote byte) string {
 		if i > 0 {
 			b.WriteByte(delimiter)
 		}
-		writeField(&b, text(field), quote)
+		writeField(&b, Text(field), quote)
 	}
 	return strings.TrimRightFunc(b.String(), unicode.IsSpace)
 }
 
-func text(field azprov.Detail) string {
+// Text is a field as [Encode] writes it, before quoting.
+func Text(field azprov.Detail) string {
 	if field.Key == "" {
 		return field.Value
 	}
@@ -110,7 +111,7 @@ func decode(record string) ([]azprov.Detail, byte, error) {
 		var field string
 		var err error
 		field, rest, more, err = cutField(rest, quote)
-		fields = append(fields, split(field))
+		fields = append(fields, Split(field))
 		if err != nil {
 			return fields, quote, err
 		}
@@ -149,7 +150,9 @@ func cutField(rest string, quote byte) (field, after string, more bool, err erro
 	}
 }
 
-func split(field string) azprov.Detail {
+// Split is how [Decode] takes one field apart: a text without "=", or that begins with
+// it, has no key.
+func Split(field string) azprov.Detail {
 	key, value, found := strings.Cut(field, "=")
 	if !found || key == "" {
 		return azprov.Detail{Value: field}

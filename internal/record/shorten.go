@@ -27,7 +27,7 @@ func Shorten(record string, measure func(candidate string) int, limit int) strin
 		return record
 	}
 	fields, quote, err := decode(record)
-	if err != nil || !slices.ContainsFunc(fields, hasKey(keyResult)) {
+	if err != nil || !slices.ContainsFunc(fields, hasKey(KeyResult)) {
 		n := longest(len(record), func(n int) bool { return fits(prefix(record, n)) })
 		return prefix(record, n)
 	}
@@ -46,9 +46,9 @@ func Shorten(record string, measure func(candidate string) int, limit int) strin
 // sacrifices lists what may be shortened, in order.
 func sacrifices() []func(azprov.Detail) bool {
 	return []func(azprov.Detail) bool{
-		supporting,
-		hasKey(keyReason),
-		func(f azprov.Detail) bool { return f.Key != keyResult },
+		Supporting,
+		hasKey(KeyReason),
+		func(f azprov.Detail) bool { return f.Key != KeyResult },
 		func(azprov.Detail) bool { return true },
 	}
 }
@@ -57,9 +57,10 @@ func hasKey(key string) func(azprov.Detail) bool {
 	return func(f azprov.Detail) bool { return f.Key == key }
 }
 
-func supporting(f azprov.Detail) bool {
+// Supporting reports whether f is supporting data, which [Shorten] gives up first.
+func Supporting(f azprov.Detail) bool {
 	switch f.Key {
-	case keyResult, keyReason, keyAgent, keyVMID, keyPPSType, keyTimestamp, keyDocumentationURL:
+	case KeyResult, KeyReason, KeyAgent, KeyVMID, KeyPPSType, KeyTimestamp, KeyDocumentationURL:
 		return false
 	default:
 		return true
