@@ -9,6 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/azprov/azprov"
 )
 
@@ -38,6 +41,34 @@ func TestLastFailure(t *testing.T) {
 				}
 				if len(told) != 1 || !errors.Is(told[0], row.want) {
 					t.Errorf("told: %v", told)
+				}
+			})
+		})
+	}
+}
+
+// TestSettleTells of a link that cannot be set down again, unless it has gone.
+func TestSettleTells(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		err  error
+		want int
+	}{
+		{"it has gone", errGone, 0},
+		{"the kernel refuses", syscall.EBUSY, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				core, logs := observer.New(zap.InfoLevel)
+				f := newFake(downed(nic(2, "eth0")))
+				f.fail["up 2 false"] = []error{row.err}
+				f.offers[2] = []reply{{lease: leaseFor(t, "10.1.0.4/24")}}
+				n := f.network(Options{Logger: zap.New(core)})
+				if primary, err := n.UpOn(t.Context(), 2); primary || err != nil {
+					t.Errorf("%v, %v", primary, err)
+				}
+				if got := logs.FilterLevelExact(zap.WarnLevel).All(); len(got) != row.want {
+					t.Errorf("%v", got)
 				}
 			})
 		})

@@ -29,7 +29,7 @@ type Lease struct {
 	// them: the platform's services are reached by address.
 	DNS    []netip.Addr
 	Domain string
-	// HostName is option 12, as it came.
+	// HostName is option 12, in one line.
 	HostName string
 	// MTU in octets, or 0 if the server names none.
 	MTU int

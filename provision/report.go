@@ -9,8 +9,8 @@ import (
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/goalstate"
 	"github.com/azprov/azprov/imds"
-	"github.com/azprov/azprov/internal/record"
 	"github.com/azprov/azprov/internal/wait"
+	"github.com/azprov/azprov/report"
 	"github.com/azprov/azprov/wireserver"
 )
 
@@ -21,9 +21,6 @@ var ErrContradiction = errors.New("provision: the platform was told otherwise be
 // hostTimeout bounds the host channel, a file on this machine: it must not cost the
 // report that goes over the network.
 const hostTimeout = 10 * time.Second
-
-// reasonUnknown is cloud-init's reason for a failure that has none of its own.
-const reasonUnknown = "unhandled exception"
 
 // Outcome is what to tell the platform.
 type Outcome struct {
@@ -201,37 +198,14 @@ func (p *Provisioner) health(outcome *Outcome) (wireserver.HealthReport, bool) {
 
 // record is the one-line report in cloud-init's dialect and order.
 func (p *Provisioner) record(outcome Outcome) string {
-	now := time.Now().UTC().Format("2006-01-02T15:04:05.000000-07:00")
-	agent := azprov.Detail{Key: "agent", Value: p.o.AgentName}
-	id := azprov.Detail{Key: "vm_id", Value: "unknown"}
+	r := report.Report{Result: report.ResultSuccess}
+	if outcome.State == ReportFailed {
+		_, r = report.For(outcome.Err)
+		r.PPSType = string(outcome.PPSType)
+	}
+	r.Agent, r.VMID, r.Timestamp = p.o.AgentName, "unknown", time.Now()
 	if !outcome.VMID.IsZero() {
-		id.Value = outcome.VMID.String()
+		r.VMID = outcome.VMID.String()
 	}
-	stamp := azprov.Detail{Key: "timestamp", Value: now}
-	if outcome.State == ReportReady {
-		return record.Encode([]azprov.Detail{{Key: "result", Value: "success"}, agent, stamp, id}, record.QuoteSingle)
-	}
-	reason, details := reasonOf(outcome.Err)
-	fields := []azprov.Detail{{Key: "result", Value: "error"}, {Key: "reason", Value: reason}, agent}
-	fields = append(fields, details...)
-	if outcome.PPSType != "" {
-		fields = append(fields, azprov.Detail{Key: "pps_type", Value: string(outcome.PPSType)})
-	}
-	fields = append(fields, id, stamp, azprov.Detail{Key: "documentation_url", Value: azprov.DocumentationURL})
-	for i := range fields {
-		fields[i].Value = azprov.OneLine(fields[i].Value)
-	}
-	return record.Encode(fields, record.QuoteSingle)
-}
-
-// reasonOf is the error's reason; without one the error itself is the supporting data.
-func reasonOf(err error) (string, []azprov.Detail) {
-	if reason, details := azprov.ReasonOf(err); reason != "" {
-		return reason, details
-	}
-	text := "no cause was given"
-	if err != nil {
-		text = err.Error()
-	}
-	return reasonUnknown, []azprov.Detail{{Key: "exception", Value: text}}
+	return r.Encode(report.DialectCloudInit)
 }

@@ -182,7 +182,7 @@ func TestRecords(t *testing.T) {
 	const (
 		agent = "|agent=azprov/" + azprov.Version
 		id    = "|vm_id=91267c52-9f02-4cfe-b1f4-a4da7ebac2cf"
-		stamp = "|timestamp=2000-01-01T00:00:00.000000+00:00"
+		stamp = "|timestamp=2000-01-01T00:00:00+00:00"
 		link  = "|documentation_url=" + azprov.DocumentationURL
 	)
 	reason := &azprov.Error{Op: "x", Reason: "no disk", Details: []azprov.Detail{{Key: "disk", Value: "a|b"}}}
