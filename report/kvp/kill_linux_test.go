@@ -48,7 +48,7 @@ func valueOf(key string) string {
 func TestPlayWriter(t *testing.T) {
 	name := os.Getenv(writerName)
 	if name == "" {
-		t.Skip("for TestKilledWriters")
+		return // it is TestKilledWriters', in processes of their own
 	}
 	pool := kvp.Open(&kvp.Options{Path: os.Getenv(writerPool), LockTimeout: time.Minute})
 	for i := 0; ; i++ {
