@@ -197,7 +197,7 @@ func TestRunning(t *testing.T) {
 			},
 		},
 		{
-			name: "no address for a while", script: plays(flip(sec, eth0), []play{{20 * sec, func(w *world) { w.locked(func() { w.upFails = nil }) }}, then(4*sec, data)}), path: runningPath, by: 23 * sec,
+			name: "no address for a while", script: plays(flip(sec, eth0), []play{{20100 * time.Millisecond, func(w *world) { w.locked(func() { w.upFails = nil }) }}, then(4*sec, data)}), path: runningPath, by: 23 * sec,
 			set: func(w *world, _ *pps.Options) { w.upFails = errors.New("no lease") },
 			check: func(t *testing.T, w *world, _ *pps.Result) {
 				t.Helper()
@@ -306,7 +306,7 @@ func TestRecovery(t *testing.T) {
 		{name: "the exchange is still to come", kind: pps.TypeUnknown, set: marked(pps.PhaseReported), script: exchange(10 * sec), path: "Poll WaitAttach Probe Poll Done", by: 14 * sec},
 		{
 			name: "the exchange is still to come, and takes longer than a minute", kind: pps.TypeUnknown, set: func(w *world, o *pps.Options) { marked(pps.PhaseReported)(w, o); w.upTakes = 20 * sec },
-			script: []play{detach(1100*time.Millisecond, eth0), attach(90*sec, nic(3, ownersMAC)), then(2*sec, data)}, path: "Poll WaitAttach Connect Probe Poll Done", by: 115 * sec,
+			script: []play{detach(1100*time.Millisecond, eth0), attach(90300*time.Millisecond, nic(3, ownersMAC)), then(2*sec, data)}, path: "Poll WaitAttach Connect Probe Poll Done", by: 115 * sec,
 		},
 		{
 			name: "data while the link is down", kind: pps.TypeUnknown, set: func(w *world, o *pps.Options) { marked(pps.PhaseReported)(w, o); w.anyNetwork, w.upBlind = true, true },
