@@ -63,7 +63,7 @@ func (p *Provisioner) Collect(ctx context.Context) (*Machine, error) {
 }
 
 func (p *Provisioner) newTimeline() *timeline {
-	return &timeline{onStep: p.o.OnStep, logger: p.o.Logger}
+	return &timeline{onStep: p.o.OnStep, event: p.reporter.event, logger: p.o.Logger}
 }
 
 // collect also returns what was read, and the network if it was begun to bring one up.

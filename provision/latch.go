@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,17 +42,44 @@ const (
 	lockPause = 100 * time.Millisecond
 )
 
-// latched is a terminal report that the platform has accepted.
+// latched is what the platform was told last, or what it was begun to tell it.
 type latched struct {
-	State      ReportState `json:"state"`
-	AcceptedAt time.Time   `json:"acceptedAt"`
+	State ReportState `json:"state"`
+	// AcceptedAt is when the wire server accepted it, HostAt when the host channel took it;
+	// zero if that is not known to have happened.
+	AcceptedAt time.Time `json:"acceptedAt,omitzero"`
+	HostAt     time.Time `json:"hostAt,omitzero"`
+	// Text is that of an InProgress report.
+	Text string `json:"text,omitempty"`
 	// VMID is zero if the machine did not know its id at that moment; the entry then
 	// counts for any id.
 	VMID   azprov.VMID `json:"vmId"`
 	BootID string      `json:"bootId"`
 }
 
-// latch remembers terminal reports, per VM and boot: in files, so that it holds across
+// latest is when it was told, zero if it is not known to have been.
+func (l latched) latest() time.Time {
+	if l.AcceptedAt.After(l.HostAt) {
+		return l.AcceptedAt
+	}
+	return l.HostAt
+}
+
+// weight is how much an entry counts where there are several: that of a machine that did
+// not know its id is one of its own, and so is the file of a directory beside the memory.
+func (l latched) weight() int {
+	switch {
+	case l.State == ReportInProgress:
+		return 1
+	case l.latest().IsZero():
+		return 2
+	case l.AcceptedAt.IsZero():
+		return 3
+	}
+	return 4
+}
+
+// latch remembers reports, per VM and boot: in files, so that it holds across
 // the processes of one boot, or in memory.
 type latch struct {
 	dir    string // empty: memory alone
@@ -131,20 +159,21 @@ func (l *latch) openLock() (*os.File, error) {
 	return openLockFile(filepath.Join(l.dir, "report.lock"))
 }
 
-// load returns the terminal report of this VM and boot; its State is None without one.
+// load returns the report of this VM and boot; its State is None without one.
 // An entry of another boot counts for nothing.
 func (l *latch) load(id azprov.VMID) (latched, error) {
+	found := latched{State: ReportNone}
 	entries, err := l.files()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	boot := l.boot()
 	for _, known := range append(entries, l.memory...) {
 		sameVM := known.VMID.IsZero() || id.IsZero() || known.VMID.Same(id)
-		if known.BootID == boot && sameVM {
-			return known, nil
+		if known.BootID == boot && sameVM && (found.State == ReportNone || known.weight() > found.weight()) {
+			found = known
 		}
 	}
-	return latched{State: ReportNone}, err
+	return found, err
 }
 
 // files reads all entries of the directory: a machine has one or two.
@@ -181,24 +210,26 @@ func readLatch(path string) (known latched, err error) {
 	return known, json.Unmarshal(b, &known)
 }
 
-// store keeps a terminal report. The memory has it even if the file cannot be written.
-func (l *latch) store(id azprov.VMID, state ReportState, at time.Time) error {
-	entry := latched{State: state, AcceptedAt: at, VMID: id, BootID: l.boot()}
+// store keeps a report. The memory has it even if the file cannot be written.
+func (l *latch) store(entry latched) error {
+	entry.BootID = l.boot()
 	l.mu.Lock()
+	l.memory = slices.DeleteFunc(l.memory, func(e latched) bool { return e.VMID == entry.VMID && e.BootID == entry.BootID })
 	l.memory = append(l.memory, entry)
 	l.mu.Unlock()
 	if l.dir == "" {
 		return nil
 	}
+	path := l.path(entry.VMID)
 	b, err := json.Marshal(entry)
 	if err == nil {
 		err = os.MkdirAll(l.dir, 0o700)
 	}
 	if err == nil {
-		err = atomicfile.Write(l.path(id), append(b, '\n'))
+		err = atomicfile.Write(path, append(b, '\n'))
 	}
 	if err != nil {
-		return l.fail(l.path(id), "cannot be written", err)
+		return l.fail(path, "cannot be written", err)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/imds"
 	"github.com/azprov/azprov/ovf"
+	"github.com/azprov/azprov/report/kvp"
 )
 
 const (
@@ -359,14 +360,18 @@ func TestDefaults(t *testing.T) {
 	if _, ok := o.Medium.(*disc); !ok {
 		t.Errorf("medium %T", o.Medium)
 	}
-	// A platform that is not this machine's has no disc in its drive.
+	// A platform that is not this machine's has no disc in its drive, and no daemon.
 	for name, o := range map[string]*Options{"AssumeAzure": {AssumeAzure: true}, "Sysfs": {Sysfs: fstest.MapFS{}}} {
-		if p, err := New(o); err != nil || p.o.Medium != NoMedium() {
-			t.Errorf("%s: %v, medium %T", name, err, p.o.Medium)
+		if p, err := New(o); err != nil || p.o.Medium != NoMedium() || p.reporter.o.Host != NoHost() {
+			t.Errorf("%s: %v, medium %T, host %T", name, err, p.o.Medium, p.reporter.o.Host)
 		}
 	}
-	if o.ConfigOrder != CustomDataFirst || o.AgentName != "azprov/"+azprov.Version || o.FailureTimeout != 2*time.Minute || p.latch.dir != "/run/azprov" {
-		t.Errorf("order %s, agent %s, %v for a failure, state in %s", o.ConfigOrder, o.AgentName, o.FailureTimeout, p.latch.dir)
+	r := p.reporter.o
+	if _, ok := r.Host.(*kvp.ReportChannel); !ok || r.Channel != ChannelBoth {
+		t.Errorf("host %T, channel %s", r.Host, r.Channel)
+	}
+	if o.ConfigOrder != CustomDataFirst || r.AgentName != "azprov/"+azprov.Version || r.FailureTimeout != 2*time.Minute || p.reporter.latch.dir != "/run/azprov" {
+		t.Errorf("order %s, agent %s, %v for a failure, state in %s", o.ConfigOrder, r.AgentName, r.FailureTimeout, p.reporter.latch.dir)
 	}
 }
 

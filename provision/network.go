@@ -60,6 +60,19 @@ func (n *networkUp) hasFailed() bool {
 	}
 }
 
+// isUp reports whether the agent has brought it up.
+func (n *networkUp) isUp() bool {
+	if n == nil {
+		return false
+	}
+	select {
+	case <-n.done:
+		return n.err == nil
+	default:
+		return false
+	}
+}
+
 // wait returns when the network is up, or not to be had.
 func (n *networkUp) wait(ctx context.Context) error {
 	if n == nil {

@@ -64,14 +64,19 @@ type Options struct {
 	Medium Medium
 	// Pool is how a VM of a pre-provisioning pool waits for its owner.
 	Pool PoolOptions
-	// Network, ProxyAgent and Host may be nil: then the network is up, nobody waits for
-	// the guest proxy agent, and the wire server is the only way to the host. A nil Keys is [CertificateKeys] of WireServer. ProxyAgent is also what the default clients ask
+	// Network and ProxyAgent may be nil: then the network is up, and nobody waits for the
+	// guest proxy agent. A nil Keys is [CertificateKeys] of WireServer. ProxyAgent is also what the default clients ask
 	// after a 401; clients of your own have their own WaitForProxyAgent. What is waited
 	// for here is bounded by the context alone.
 	Network    Network
 	Keys       KeyResolver
 	ProxyAgent func(context.Context) error
-	Host       HostChannel
+	// Host is the way to the host beside the wire server. nil is Hyper-V KVP, the pool of
+	// hv_kvp_daemon, where the daemon is installed; with AssumeAzure or Sysfs it is
+	// [NoHost]. Steps are events there, if it is an [EventChannel].
+	Host HostChannel
+	// Channel is which of Host and WireServer reports take, [ChannelBoth] if empty.
+	Channel Channel
 
 	// ConfigOrder is [CustomDataFirst] if empty.
 	ConfigOrder ConfigOrder
@@ -105,8 +110,8 @@ type Options struct {
 
 // Provisioner provisions one machine. It is safe for concurrent use.
 type Provisioner struct {
-	o     Options
-	latch *latch
+	o        Options
+	reporter *Reporter
 }
 
 // New checks the options, fills in the defaults and returns a Provisioner. It does
@@ -123,12 +128,6 @@ func New(options *Options) (*Provisioner, error) {
 		return nil, &azprov.Error{
 			Op: "provision.New", Kind: azprov.KindInternal,
 			Message: "unknown ConfigOrder " + azprov.OneLine(string(o.ConfigOrder)),
-		}
-	}
-	if o.HealthFormat != "" && !slices.Contains(wireserver.PossibleHealthFormatValues(), o.HealthFormat) {
-		return nil, &azprov.Error{
-			Op: "provision.New", Kind: azprov.KindInternal,
-			Message: "unknown HealthFormat " + azprov.OneLine(string(o.HealthFormat)),
 		}
 	}
 	var err error
@@ -158,17 +157,18 @@ func New(options *Options) (*Provisioner, error) {
 		o.Sysfs = os.DirFS("/sys")
 	}
 	o.Keys = keysOrDefault(o.Keys, o.WireServer)
-	if o.AgentName == "" {
-		o.AgentName = "azprov/" + azprov.Version
+	reporter, err := newReporter("provision.New", o.reporting(), ownPlatform)
+	if err != nil {
+		return nil, err
 	}
-	if o.FailureTimeout <= 0 {
-		o.FailureTimeout = DefaultFailureTimeout
+	return &Provisioner{o: o, reporter: reporter}, nil
+}
+
+// reporting is the part of the options that is for reports.
+func (o *Options) reporting() ReporterOptions {
+	return ReporterOptions{
+		WireServer: o.WireServer, Host: o.Host, Channel: o.Channel, Network: o.Network,
+		AgentName: o.AgentName, HealthFormat: o.HealthFormat, FailureTimeout: o.FailureTimeout,
+		StateDir: o.StateDir, BootID: o.BootID, Sysfs: o.Sysfs, Logger: o.Logger,
 	}
-	switch o.StateDir {
-	case "":
-		o.StateDir = DefaultStateDir
-	case NoStateDir:
-		o.StateDir = ""
-	}
-	return &Provisioner{o: o, latch: newLatch(o.StateDir, o.BootID)}, nil
 }

@@ -3,7 +3,6 @@ package provision
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/azprov/azprov"
@@ -14,13 +13,13 @@ import (
 	"github.com/azprov/azprov/wireserver"
 )
 
-// ErrContradiction is in the tree of the error that refuses a terminal report
-// because another one was accepted before it.
+// ErrContradiction is in the tree of the error that refuses a report because the platform
+// was told otherwise before it.
 var ErrContradiction = errors.New("provision: the platform was told otherwise before")
 
-// hostTimeout bounds the host channel, a file on this machine: it must not cost the
-// report that goes over the network.
-const hostTimeout = 10 * time.Second
+// progressPause is how often the same InProgress report is sent: one that is repeated in a
+// loop says nothing new.
+const progressPause = time.Minute
 
 // Outcome is what to tell the platform.
 type Outcome struct {
@@ -33,15 +32,23 @@ type Outcome struct {
 	// VMID and PPSType are as Collect found them; a zero VMID is read from DMI.
 	VMID    azprov.VMID
 	PPSType imds.PPSType
+	// Force sends the report whatever was told before. It is for people who know better
+	// than the latch.
+	Force bool
+
+	// networkUp: the network was brought up for the run.
+	networkUp bool
 }
 
 // ReportResult is what came of a report.
 type ReportResult struct {
-	// State the platform has accepted, ReportNone if none.
+	// State that the platform was told, by one channel at least; ReportNone if by none.
 	State ReportState
-	// AcceptedAt is when it did, zero if it did not.
+	// AcceptedAt is when the wire server accepted it, zero if it did not.
 	AcceptedAt time.Time
-	// Repeated: the same was accepted earlier in this boot, and nothing was sent.
+	// HostAt is when the host channel took its record, zero if it did not.
+	HostAt time.Time
+	// Repeated: the same was told earlier in this boot, and nothing was sent.
 	Repeated bool
 	// Format and Incarnation are as the wire server's client has them.
 	Format      wireserver.HealthFormat
@@ -50,23 +57,35 @@ type ReportResult struct {
 	Warnings []string
 }
 
-// Report tells the platform the outcome, once per VM and boot: Ready that was
-// accepted before is not sent again, and a report that contradicts an accepted one
-// is refused with [ErrContradiction]. InProgress is never latched.
+// Report tells the platform the outcome, once per VM and boot: what the wire server has
+// accepted is not sent again, and a report that contradicts an earlier one is refused with
+// [ErrContradiction]. A failure is final as soon as it was begun to report it: an answer
+// that never came may have been an acceptance. InProgress is never final; the same
+// text is sent once a minute at most.
 //
-// With a HostChannel, the record of a success is written just before the report is
-// posted, because the host collects it then, and is replaced by a failure if the
-// wire server definitely refuses; a failure's record is written first.
+// The record of a failure is written to the host channel first, because there may be no
+// network. That of a success is written just before the report is posted, because the host
+// collects it then, and is replaced by a failure if the wire server definitely refuses;
+// that failure is final too. Events are flushed before either. An InProgress report is a
+// diagnostic event there.
+//
+// If ReporterOptions.Network is set and the wire server does not answer within 5 s, the
+// network is brought up for the report of an outcome, and taken down again.
 //
 // Reports of several goroutines and processes that share a state directory are made
 // one after the other. Without a deadline in ctx the budget is the wire server
-// client's: 20 minutes, and Options.FailureTimeout for a failure; waiting for another
-// report counts.
+// client's: 20 minutes, and ReporterOptions.FailureTimeout for a failure; waiting for
+// another report counts. The host channel has 10 s of it at most.
 //
-// Errors: those of [wireserver.Client.ReportHealth]; Internal for a contradiction.
-func (p *Provisioner) Report(ctx context.Context, outcome Outcome) (ReportResult, error) {
+// Errors: those of [wireserver.Client.ReportHealth], even if the host channel has the
+// report, see [ReportResult]; with [ChannelKVP] those of the host channel; Internal for a
+// contradiction.
+func (r *Reporter) Report(ctx context.Context, outcome Outcome) (ReportResult, error) {
 	none := ReportResult{State: ReportNone}
-	health, ok := p.health(&outcome)
+	if outcome.VMID.IsZero() {
+		outcome.VMID = r.id()
+	}
+	health, ok := r.health(outcome)
 	if !ok {
 		return none, &azprov.Error{
 			Op: "provision.Report", Kind: azprov.KindInternal,
@@ -75,107 +94,75 @@ func (p *Provisioner) Report(ctx context.Context, outcome Outcome) (ReportResult
 	}
 	if _, has := ctx.Deadline(); !has && outcome.State == ReportFailed {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, p.o.FailureTimeout)
+		ctx, cancel = context.WithTimeout(ctx, r.o.FailureTimeout)
 		defer cancel()
 	}
-	unlock, warning, err := p.latch.lock(ctx)
+	unlock, warning, err := r.latch.lock(ctx)
 	if err != nil {
 		return none, wait.Ended("provision.Report", "another report is being made", err)
 	}
 	defer unlock()
-	var warnings []string
+	s := &sending{r: r, outcome: outcome, health: health}
 	if warning != "" {
-		warnings = append(warnings, warning)
+		s.warn(warning)
 	}
-	known, err := p.latch.load(outcome.VMID)
-	if err != nil {
-		warnings = append(warnings, err.Error()) // a report matters more than its latch
+	if s.known, err = r.latch.load(outcome.VMID); err != nil {
+		s.warn(err.Error()) // a report matters more than its latch
 	}
-	switch known.State {
-	case outcome.State:
-		return ReportResult{State: known.State, AcceptedAt: known.AcceptedAt, Repeated: true, Warnings: warnings}, nil
-	case ReportReady, ReportFailed:
-		return ReportResult{State: known.State, AcceptedAt: known.AcceptedAt, Warnings: warnings}, &azprov.Error{
-			Op: "provision.Report", Kind: azprov.KindInternal, Last: ErrContradiction,
-			Message: "not sent: the platform has accepted " + string(known.State) + " at " + known.AcceptedAt.UTC().Format(time.RFC3339),
-			Hint:    "a machine reports one outcome per boot",
-		}
-	case ReportNone, ReportInProgress:
-	}
-	return p.send(ctx, outcome, health, warnings)
-}
-
-// send posts a report, with the host channel around a terminal one and the latch after.
-func (p *Provisioner) send(ctx context.Context, outcome Outcome, health wireserver.HealthReport, warnings []string) (ReportResult, error) {
-	options := &wireserver.ReportHealthOptions{Format: p.o.HealthFormat}
-	switch outcome.State {
-	case ReportReady: // at the last moment: the host collects it when it sees the report
-		options.BeforePost = func(ctx context.Context) { warnings = p.tellHost(ctx, p.record(outcome), warnings) }
-	case ReportFailed: // first: there may be no network
-		warnings = p.tellHost(ctx, health.Description, warnings)
-	case ReportNone, ReportInProgress:
-	}
-	resp, err := p.o.WireServer.ReportHealth(ctx, health, options)
-	if err != nil {
-		if outcome.State == ReportReady && refused(err) {
-			outcome.State, outcome.Err = ReportFailed, err
-			warnings = p.tellHost(ctx, p.record(outcome), warnings)
-		}
-		return ReportResult{State: ReportNone, Warnings: warnings}, err
-	}
-	result := accepted(outcome.State, resp, warnings)
-	if outcome.State == ReportInProgress {
+	switch r.verdict(s.known, outcome, health.Description) {
+	case verdictRepeated:
+		result := s.told()
+		result.Repeated = true
 		return result, nil
+	case verdictContradicts:
+		return s.told(), contradiction(s.known)
 	}
-	if err := p.latch.store(outcome.VMID, result.State, result.AcceptedAt); err != nil {
-		result.Warnings = append(result.Warnings, err.Error())
-	}
-	if warning := p.forgetPool(ctx); warning != "" {
-		result.Warnings = append(result.Warnings, warning)
-	}
-	return result, nil
+	return s.send(ctx)
 }
 
-func accepted(state ReportState, resp wireserver.ReportHealthResponse, warnings []string) ReportResult {
-	return ReportResult{
-		State: state, AcceptedAt: time.Now().UTC(), Format: resp.Format, Incarnation: resp.Incarnation, Warnings: warnings,
-	}
-}
+// verdict is what the latch makes of a report.
+type verdict int
 
-// refused reports whether the wire server definitely does not take the report, now or
-// later.
-func refused(err error) bool {
-	var e *azprov.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Kind {
-	case azprov.KindDenied, azprov.KindUnauthenticated, azprov.KindNotFound, azprov.KindNotAzure:
-		return true
-	case azprov.KindMalformed:
-		return e.Status >= http.StatusBadRequest
-	default:
-		return false
-	}
-}
+const (
+	verdictSend verdict = iota
+	verdictRepeated
+	verdictContradicts
+)
 
-func (p *Provisioner) tellHost(ctx context.Context, text string, warnings []string) []string {
-	if p.o.Host == nil {
-		return warnings
-	}
-	if err := wait.Within(ctx, "provision.Report", hostTimeout, func(ctx context.Context) error { return p.o.Host.WriteReport(ctx, text) }); err != nil {
-		warnings = append(warnings, "the host channel: "+err.Error())
-	}
-	return warnings
-}
-
-// health is the wire server's view of an outcome. It fills in the VM id.
-func (p *Provisioner) health(outcome *Outcome) (wireserver.HealthReport, bool) {
-	if outcome.VMID.IsZero() {
-		if dmi, err := azprov.ReadDMI(p.o.Sysfs); err == nil {
-			outcome.VMID, _ = dmi.VMID()
+func (r *Reporter) verdict(known latched, outcome Outcome, text string) verdict {
+	switch {
+	case outcome.Force, known.State == ReportNone:
+		return verdictSend
+	case known.State == ReportInProgress:
+		if outcome.State == ReportInProgress && known.Text == text && time.Since(known.latest()) < progressPause {
+			return verdictRepeated
 		}
+		return verdictSend
+	case known.State != outcome.State:
+		return verdictContradicts
+	case !known.AcceptedAt.IsZero(), !r.usesWireServer() && !known.HostAt.IsZero():
+		return verdictRepeated
 	}
+	return verdictSend // nobody may have heard it
+}
+
+func contradiction(known latched) error {
+	state := string(known.State)
+	message := "it was begun to report " + state + ", which the platform may have heard"
+	switch {
+	case !known.AcceptedAt.IsZero():
+		message = "the platform has accepted " + state + " at " + known.AcceptedAt.UTC().Format(time.RFC3339)
+	case !known.HostAt.IsZero():
+		message = "the host was told " + state + " at " + known.HostAt.UTC().Format(time.RFC3339)
+	}
+	return &azprov.Error{
+		Op: "provision.Report", Kind: azprov.KindInternal, Last: ErrContradiction,
+		Message: "not sent: " + message, Hint: "a machine reports one outcome per boot",
+	}
+}
+
+// health is the wire server's view of an outcome.
+func (r *Reporter) health(outcome Outcome) (wireserver.HealthReport, bool) {
 	switch outcome.State {
 	case ReportReady:
 		return wireserver.HealthReport{State: goalstate.HealthStateReady}, true
@@ -189,7 +176,7 @@ func (p *Provisioner) health(outcome *Outcome) (wireserver.HealthReport, bool) {
 		}, true
 	case ReportFailed:
 		return wireserver.HealthReport{
-			State: goalstate.HealthStateNotReady, SubStatus: goalstate.HealthSubStatusProvisioningFailed, Description: p.record(*outcome),
+			State: goalstate.HealthStateNotReady, SubStatus: goalstate.HealthSubStatusProvisioningFailed, Description: r.record(outcome),
 		}, true
 	case ReportNone:
 	}
@@ -197,15 +184,15 @@ func (p *Provisioner) health(outcome *Outcome) (wireserver.HealthReport, bool) {
 }
 
 // record is the one-line report in cloud-init's dialect and order.
-func (p *Provisioner) record(outcome Outcome) string {
-	r := report.Report{Result: report.ResultSuccess}
+func (r *Reporter) record(outcome Outcome) string {
+	record := report.Report{Result: report.ResultSuccess}
 	if outcome.State == ReportFailed {
-		_, r = report.For(outcome.Err)
-		r.PPSType = string(outcome.PPSType)
+		_, record = report.For(outcome.Err)
+		record.PPSType = string(outcome.PPSType)
 	}
-	r.Agent, r.VMID, r.Timestamp = p.o.AgentName, "unknown", time.Now()
+	record.Agent, record.VMID, record.Timestamp = r.o.AgentName, "unknown", time.Now()
 	if !outcome.VMID.IsZero() {
-		r.VMID = outcome.VMID.String()
+		record.VMID = outcome.VMID.String()
 	}
-	return r.Encode(report.DialectCloudInit)
+	return record.Encode(report.DialectCloudInit)
 }

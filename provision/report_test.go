@@ -122,9 +122,21 @@ func TestInProgress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, state := range []provision.ReportState{provision.ReportInProgress, provision.ReportInProgress, provision.ReportReady} {
-			if _, err := p.Report(t.Context(), provision.Outcome{State: state}); err != nil {
-				t.Fatal(err)
+		for _, row := range []struct {
+			after    time.Duration
+			outcome  provision.Outcome
+			repeated bool
+		}{
+			{0, provision.Outcome{State: provision.ReportInProgress}, false},
+			{59 * time.Second, provision.Outcome{State: provision.ReportInProgress}, true}, // a loop says nothing new
+			{time.Second, provision.Outcome{State: provision.ReportInProgress}, false},
+			{time.Second, provision.Outcome{State: provision.ReportInProgress, Description: "mooring"}, false},
+			{time.Second, provision.Outcome{State: provision.ReportReady}, false},
+		} {
+			time.Sleep(row.after)
+			result, err := p.Report(t.Context(), row.outcome)
+			if err != nil || result.Repeated != row.repeated || result.State != row.outcome.State || result.AcceptedAt.IsZero() {
+				t.Fatalf("%+v: %v, %+v", row.outcome, err, result)
 			}
 		}
 		if _, err := p.Report(t.Context(), provision.Outcome{State: provision.ReportInProgress}); !errors.Is(err, provision.ErrContradiction) {
@@ -134,7 +146,7 @@ func TestInProgress(t *testing.T) {
 		for _, report := range r.fabric.Reports() {
 			got = append(got, string(report.State)+"/"+report.SubStatus+"/"+report.Description)
 		}
-		if want := []string{"InProgress/Provisioning/Starting", "InProgress/Provisioning/Starting", "Ready//"}; !slices.Equal(got, want) {
+		if want := []string{"InProgress/Provisioning/Starting", "InProgress/Provisioning/Starting", "InProgress/Provisioning/mooring", "Ready//"}; !slices.Equal(got, want) {
 			t.Errorf("reports %q, want %q", got, want)
 		}
 	})

@@ -52,21 +52,23 @@ func (p *Provisioner) Run(ctx context.Context) (Result, error) {
 	}
 	if err == nil {
 		p.eject(ctx, t, machine.VMID, sources.env)
-		err = p.reportStep(ctx, t, &result, outcomeOf(machine, nil))
+		err = p.reportStep(ctx, t, &result, outcomeOf(machine, sources, nil))
 	} else if worthReporting(ctx, err) {
 		failing, stop := untilCanceled(ctx)
-		result.ReportErr = p.reportStep(failing, t, &result, outcomeOf(machine, err))
+		result.ReportErr = p.reportStep(failing, t, &result, outcomeOf(machine, sources, err))
 		stop()
 	}
+	p.reporter.flushEvents(ctx)
 	result.Timeline = t.list()
 	return result, err
 }
 
-func outcomeOf(machine *Machine, err error) Outcome {
+func outcomeOf(machine *Machine, s *sources, err error) Outcome {
 	o := Outcome{State: ReportReady}
 	if err != nil {
 		o = Outcome{State: ReportFailed, Err: err}
 	}
+	o.networkUp = s.network.isUp()
 	if machine != nil {
 		o.VMID, o.PPSType = machine.VMID, machine.PPSType
 	}
@@ -130,3 +132,19 @@ func (p *Provisioner) reportStep(ctx context.Context, t *timeline, result *Resul
 		return string(report.State) + " accepted", nil
 	})
 }
+
+// Report tells the platform the outcome, as [Reporter.Report] does, and forgets the pool
+// that the VM may have been in once the platform knows.
+func (p *Provisioner) Report(ctx context.Context, outcome Outcome) (ReportResult, error) {
+	result, err := p.reporter.Report(ctx, outcome)
+	if err != nil || result.Repeated || outcome.State == ReportInProgress {
+		return result, err
+	}
+	if warning := p.forgetPool(ctx); warning != "" {
+		result.Warnings = append(result.Warnings, warning)
+	}
+	return result, nil
+}
+
+// Reporter returns what Report and Run report with.
+func (p *Provisioner) Reporter() *Reporter { return p.reporter }

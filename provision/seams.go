@@ -76,10 +76,3 @@ type KeyPreparer interface {
 	// known whether IMDS makes that unnecessary. It must not block.
 	PrepareKeys()
 }
-
-// HostChannel is a way to the host beside the wire server: Hyper-V KVP.
-type HostChannel interface {
-	// WriteReport replaces the provisioning report that the host will collect and
-	// flushes it. The record is one line.
-	WriteReport(ctx context.Context, record string) error
-}

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/report/kvp"
 )
 
 // StepName names a step of the course from boot to Ready.
@@ -83,6 +84,7 @@ type StepEvent struct {
 // timeline collects the steps of one run.
 type timeline struct {
 	onStep func(StepEvent)
+	event  func(kvp.Event)
 	logger *zap.Logger
 
 	mu    sync.Mutex
@@ -108,6 +110,7 @@ func (t *timeline) step(ctx context.Context, name StepName, do func(context.Cont
 }
 
 func (t *timeline) emit(e StepEvent) {
+	t.event(stepEvent(e))
 	if t.onStep == nil {
 		return
 	}

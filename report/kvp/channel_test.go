@@ -2,8 +2,10 @@ package kvp_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -14,12 +16,12 @@ import (
 	"github.com/azprov/azprov/report/kvp"
 )
 
-var _ provision.HostChannel = (*kvp.ReportChannel)(nil)
+var _ provision.EventChannel = (*kvp.ReportChannel)(nil)
 
 func TestWriteReport(t *testing.T) {
 	t.Parallel()
 	pool, path := poolFile(t, encoded(t, kvp.Record{Key: "berth", Value: "jetty-07"}))
-	channel := kvp.Channel(pool)
+	channel := kvp.Channel(pool, nil)
 	tail := "|vm_id=91267c52-9f02-4cfe-b1f4-a4da7ebac2cf|timestamp=2026-11-23T06:38:18.236461+00:00|documentation_url=https://aka.ms/linuxprovisioningerror"
 	for _, row := range []struct {
 		name, text string
@@ -54,9 +56,90 @@ func TestWriteReport(t *testing.T) {
 
 func TestWriteReportWithoutDaemon(t *testing.T) {
 	t.Parallel()
-	channel := kvp.Channel(kvp.Open(&kvp.Options{Path: t.TempDir() + "/none"}))
+	channel := kvp.Channel(kvp.Open(&kvp.Options{Path: t.TempDir() + "/none"}), nil)
 	if err := channel.WriteReport(t.Context(), "result=success"); !errors.Is(err, azprov.ErrNotFound) || !strings.Contains(err.Error(), "hv_kvp_daemon") {
 		t.Error(err)
+	}
+}
+
+// What an image has brought along is gone before the first write of any kind, and only
+// then.
+func TestChannelClearsWhatIsStale(t *testing.T) {
+	t.Parallel()
+	stale := kvp.Record{Key: "PROVISIONING_REPORT", Value: "result=success|agent=shipyard"}
+	for name, write := range map[string]func(*kvp.ReportChannel) error{
+		"report": func(c *kvp.ReportChannel) error { return c.WriteReport(t.Context(), "result=error") },
+		"event": func(c *kvp.ReportChannel) error {
+			c.WriteEvent(kvp.Event{Type: kvp.EventStart, Name: "moor"})
+			return c.FlushEvents(t.Context())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool, path := poolFile(t, encoded(t, stale))
+			proc := fstest.MapFS{"stat": {Data: fmt.Appendf(nil, "btime %d\n", time.Now().Unix())}}
+			if err := os.Chtimes(path, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			channel := kvp.Channel(pool, &kvp.ChannelOptions{Proc: proc})
+			if err := write(channel); err != nil {
+				t.Fatal(err)
+			}
+			records, err := pool.List(t.Context())
+			if err != nil || len(records) != 1 || records[0] == stale {
+				t.Errorf("%q, %v", records, err)
+			}
+			if err := write(channel); err != nil {
+				t.Fatal(err)
+			}
+			if err := pool.Append(t.Context(), stale); err != nil { // this boot's, though it reads alike
+				t.Fatal(err)
+			}
+			if err := os.Chtimes(path, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			if err := write(channel); err != nil {
+				t.Fatal(err)
+			}
+			if records, err := pool.List(t.Context()); err != nil || len(records) < 2 && name == "event" {
+				t.Errorf("cleared twice: %q, %v", records, err)
+			}
+		})
+	}
+}
+
+func TestEventsReachThePoolByThemselves(t *testing.T) {
+	t.Parallel()
+	pool, path := poolFile(t, nil)
+	channel := kvp.Channel(pool, &kvp.ChannelOptions{Source: here})
+	other := azprov.VMID{1, 2, 3}
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	channel.WriteEvent(kvp.Event{Type: kvp.EventStart, Name: "early"})
+	if err := channel.FlushEvents(t.Context()); !errors.Is(err, azprov.ErrNotFound) {
+		t.Errorf("flushed to nowhere: %v", err)
+	}
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 { // the early one goes with the next
+		channel.WriteEvent(kvp.Event{Type: kvp.EventFinish, Name: strconv.Itoa(i), VMID: other})
+	}
+	var records []kvp.Record
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline) && len(records) < 101; time.Sleep(time.Millisecond) {
+		var err error
+		if records, err = pool.List(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(records) != 101 || !strings.HasPrefix(records[0].Key, hereBefore+"start|early|") {
+		t.Fatalf("%d records, %q", len(records), records[:min(3, len(records))])
+	}
+	for i, r := range records[1:] {
+		if !strings.Contains(r.Key, "|finish|"+strconv.Itoa(i)+"|"+other.String()+"|") {
+			t.Errorf("%d: %q", i, r.Key)
+		}
 	}
 }
 

@@ -75,6 +75,9 @@ type Event struct {
 	// Message is any text without secrets; of more than [MaxMessage] bytes the rest is cut
 	// off.
 	Message string
+	// VMID is written in the place of the Source's, unless it is zero: it may become known
+	// only after the first events.
+	VMID azprov.VMID
 	// ID distinguishes events of the same name; a [Queue] fills in a random one (UUID
 	// version 4).
 	ID [16]byte
@@ -139,7 +142,11 @@ func (s Source) key(e Event) string {
 	if !s.Boot.IsZero() {
 		boot = s.Boot.Unix()
 	}
-	parts := []string{prefix, strconv.FormatInt(boot, 10), string(e.Type), e.Name, s.VMID.String(), azprov.VMID(e.ID).String()}
+	id := e.VMID
+	if id.IsZero() {
+		id = s.VMID
+	}
+	parts := []string{prefix, strconv.FormatInt(boot, 10), string(e.Type), e.Name, id.String(), azprov.VMID(e.ID).String()}
 	for i := range parts { // who reads a key cuts it there
 		parts[i] = strings.ReplaceAll(parts[i], "|", "/")
 	}

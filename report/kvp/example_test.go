@@ -34,7 +34,7 @@ func Example() {
 		fmt.Println(err)
 	}
 
-	host := kvp.Channel(pool) // for provision.Options.Host
+	host := kvp.Channel(pool, nil) // for provision.Options.Host
 	for _, report := range []string{"result=success|agent=pilot/1", "result=error|reason=fog|agent=pilot/1"} {
 		if err := host.WriteReport(ctx, report); err != nil {
 			fmt.Println(err)

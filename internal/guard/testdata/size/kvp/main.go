@@ -19,6 +19,6 @@ func main() {
 	fmt.Println(pool.ClearStale(ctx, boot))
 	events := kvp.NewQueue(pool, &kvp.QueueOptions{Source: kvp.Source{Boot: boot}})
 	events.Add(kvp.Event{Type: kvp.EventStart, Name: "provision"})
-	fmt.Println(events.Flush(ctx), kvp.Channel(pool).WriteReport(ctx, "result=success"))
+	fmt.Println(events.Flush(ctx), kvp.Channel(pool, nil).WriteReport(ctx, "result=success"))
 	fmt.Println(pool.List(ctx))
 }
