@@ -36,6 +36,12 @@ type EventChannel interface {
 	FlushEvents(ctx context.Context) error
 }
 
+// DefaultHost returns the channel of a VM on Azure: Hyper-V KVP, the pool of hv_kvp_daemon.
+// Where the daemon is not installed that is no warning.
+func DefaultHost() HostChannel { return defaultHost{kvp.Channel(kvp.Open(nil), nil)} }
+
+type defaultHost struct{ *kvp.ReportChannel }
+
 // NoHost returns a HostChannel that is not there: the wire server is the only way.
 func NoHost() HostChannel { return noHost{} }
 
@@ -76,7 +82,7 @@ func (r *Reporter) flushEvents(ctx context.Context) {
 // hostWarning is what the caller is told of a host channel that did not take a record;
 // nothing of one that is only there if the machine happens to have it.
 func (r *Reporter) hostWarning(err error) []string {
-	if r.quiet && errors.Is(err, azprov.ErrNotFound) {
+	if _, maybe := r.o.Host.(defaultHost); maybe && errors.Is(err, azprov.ErrNotFound) {
 		r.o.Logger.Debug("no host channel", zap.Error(err))
 		return nil
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/imds"
 	"github.com/azprov/azprov/ovf"
-	"github.com/azprov/azprov/report/kvp"
 )
 
 const (
@@ -367,7 +366,7 @@ func TestDefaults(t *testing.T) {
 		}
 	}
 	r := p.reporter.o
-	if _, ok := r.Host.(*kvp.ReportChannel); !ok || r.Channel != ChannelBoth {
+	if _, ok := r.Host.(defaultHost); !ok || r.Channel != ChannelBoth {
 		t.Errorf("host %T, channel %s", r.Host, r.Channel)
 	}
 	if o.ConfigOrder != CustomDataFirst || r.AgentName != "azprov/"+azprov.Version || r.FailureTimeout != 2*time.Minute || p.reporter.latch.dir != "/run/azprov" {

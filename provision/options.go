@@ -71,9 +71,8 @@ type Options struct {
 	Network    Network
 	Keys       KeyResolver
 	ProxyAgent func(context.Context) error
-	// Host is the way to the host beside the wire server. nil is Hyper-V KVP, the pool of
-	// hv_kvp_daemon, where the daemon is installed; with AssumeAzure or Sysfs it is
-	// [NoHost]. Steps are events there, if it is an [EventChannel].
+	// Host is the way to the host beside the wire server. nil is [DefaultHost]; with
+	// AssumeAzure or Sysfs it is [NoHost]. Steps are events there, if it is an [EventChannel].
 	Host HostChannel
 	// Channel is which of Host and WireServer reports take, [ChannelBoth] if empty.
 	Channel Channel

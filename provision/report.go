@@ -120,6 +120,17 @@ func (r *Reporter) Report(ctx context.Context, outcome Outcome) (ReportResult, e
 	return s.send(ctx)
 }
 
+// ReportFailure is Report for callers that know an error only, like package crash: it tells
+// the platform that provisioning has Failed. That the platform was told of an outcome before is
+// no error: then there is nothing to report.
+func (r *Reporter) ReportFailure(ctx context.Context, err error) error {
+	_, err = r.Report(ctx, Outcome{State: ReportFailed, Err: err})
+	if errors.Is(err, ErrContradiction) {
+		return nil
+	}
+	return err
+}
+
 // verdict is what the latch makes of a report.
 type verdict int
 

@@ -10,7 +10,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/azprov/azprov"
-	"github.com/azprov/azprov/report/kvp"
 	"github.com/azprov/azprov/wireserver"
 )
 
@@ -36,9 +35,9 @@ func PossibleChannelValues() []Channel {
 type ReporterOptions struct {
 	// WireServer is the client to use; nil is a client with its defaults.
 	WireServer *wireserver.Client
-	// Host is the way to the host beside the wire server. nil is Hyper-V KVP, the pool of
-	// hv_kvp_daemon, where the daemon is installed; if WireServer or Sysfs is set, which
-	// says that the platform may not be this machine's, it is [NoHost].
+	// Host is the way to the host beside the wire server. nil is [DefaultHost];
+	// if WireServer or Sysfs is set, which says that the platform may not be this
+	// machine's, it is [NoHost].
 	Host HostChannel
 	// Channel is which of the two to use, [ChannelBoth] if empty.
 	Channel Channel
@@ -73,8 +72,6 @@ type Reporter struct {
 	o     ReporterOptions
 	latch *latch
 	id    func() azprov.VMID // from the firmware; zero if that cannot be read
-	// quiet: nobody asked for the host channel, and it may be absent.
-	quiet bool
 }
 
 // NewReporter checks the options, fills in the defaults and returns a Reporter. It does
@@ -100,10 +97,9 @@ func newReporter(op string, o ReporterOptions, own bool) (*Reporter, error) {
 	if o.Channel == "" {
 		o.Channel = ChannelBoth
 	}
-	quiet := o.Host == nil
 	switch {
 	case o.Host == nil && own:
-		o.Host = kvp.Channel(kvp.Open(nil), nil)
+		o.Host = DefaultHost()
 	case o.Host == nil:
 		o.Host = NoHost()
 	}
@@ -135,7 +131,7 @@ func newReporter(op string, o ReporterOptions, own bool) (*Reporter, error) {
 		}
 		return id
 	})
-	return &Reporter{o: o, latch: newLatch(dir, o.BootID), id: id, quiet: quiet && o.Channel != ChannelKVP}, nil
+	return &Reporter{o: o, latch: newLatch(dir, o.BootID), id: id}, nil
 }
 
 func checkReporter(op string, o ReporterOptions) error {

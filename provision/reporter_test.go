@@ -2,6 +2,7 @@ package provision_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"path/filepath"
@@ -360,5 +361,65 @@ func TestStepsAreEvents(t *testing.T) {
 				t.Errorf("events %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// TestPanicInApplyIsAFailure: the platform hears of it, and where it was.
+func TestPanicInApplyIsAFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lookup(t, "linux-vm"))
+		r.options.Apply = func(context.Context, *provision.Machine) error { panic("the mast is down") }
+		result, err := provision.Run(t.Context(), r.options)
+		if reason, _ := azprov.ReasonOf(err); reason != "provisioning agent crashed" || result.Report.State != provision.ReportFailed {
+			t.Errorf("%v, %+v", err, result.Report)
+		}
+		known, _, err := report.Parse(r.fabric.Reports()[0].Description)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stack []byte
+		for _, d := range known.Supporting {
+			if d.Key == "traceback_base64" {
+				stack, err = base64.StdEncoding.DecodeString(d.Value)
+			}
+		}
+		if err != nil || known.Supporting[0].Value != "panic: the mast is down" || !strings.Contains(string(stack), "TestPanicInApplyIsAFailure") {
+			t.Errorf("%v, %+v\n%s", err, known.Supporting, stack)
+		}
+	})
+}
+
+func TestReportFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newReporterRig(t, nil)
+		if err := r.process(t).ReportFailure(t.Context(), sunk); err != nil || r.record(t) != "error no berth" {
+			t.Errorf("%v, %s", err, r.record(t))
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		r := newReporterRig(t, nil)
+		if _, err := r.process(t).Report(t.Context(), provision.Outcome{State: provision.ReportReady}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.process(t).ReportFailure(t.Context(), sunk); err != nil || r.record(t) != "success" || len(r.fabric.Reports()) != 1 {
+			t.Errorf("after Ready: %v, %s", err, r.record(t))
+		}
+	})
+}
+
+func TestNewReporterRefuses(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string]provision.ReporterOptions{
+		"an unknown format":      {HealthFormat: "yaml"},
+		"an unknown channel":     {Channel: "flags"},
+		"the host, with no host": {Channel: provision.ChannelKVP, Host: provision.NoHost()},
+	} {
+		r, err := provision.NewReporter(&options)
+		var e *azprov.Error
+		if !errors.As(err, &e) || e.Kind != azprov.KindInternal || e.Op != "provision.NewReporter" || r != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -3,11 +3,13 @@ package provision
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"time"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/wait"
 	"github.com/azprov/azprov/ovf"
+	"github.com/azprov/azprov/report/crash"
 )
 
 // ejectTimeout is what a drive may take; the report does not wait for a stuck one.
@@ -98,8 +100,18 @@ func (p *Provisioner) apply(ctx context.Context, t *timeline, m *Machine) error 
 		if p.o.Apply == nil {
 			return "nothing to apply", nil
 		}
-		return "", p.o.Apply(ctx, m)
+		return "", p.guarded(ctx, m)
 	})
+}
+
+// guarded is Apply, whose panic is a failure like others: the platform must hear of it.
+func (p *Provisioner) guarded(ctx context.Context, m *Machine) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = crash.Panicked(v, debug.Stack())
+		}
+	}()
+	return p.o.Apply(ctx, m)
 }
 
 // eject keeps the document, which is safe now, and ejects the medium. Neither is fatal: the

@@ -30,6 +30,12 @@ var azprovEntries = []Entry{
 		Kinds:    []azprov.Kind{azprov.KindProtected},
 	},
 	{
+		ID: "agent-crashed", Text: "provisioning agent crashed", Source: SourceAzprov,
+		Cause:    "The agent ended in the middle of its work: an error in its program, a signal, or too little memory.",
+		NextStep: "Report the agent's error to its maintainers, with the supporting data; deploy with more memory if the console says that it ran out.",
+		Kinds:    []azprov.Kind{azprov.KindInternal},
+	},
+	{
 		ID: "not-found", Text: "required data not found", Source: SourceAzprov,
 		Cause:    "Something that provisioning cannot do without is not there: a medium, a document, a user to log in as.",
 		NextStep: checkTheDisc,

@@ -138,6 +138,7 @@ var layout = []layoutRow{
 	{"report", [][]ban{everywhere, parser, {noEtree}}},
 	{"imds", [][]ban{everywhere, {noEtree, noWireServer, upward, noEmulator}}},
 	{"wireserver", [][]ban{everywhere, {noIMDS, upward, noEmulator}}},
+	{"report/crash", [][]ban{everywhere, parser, {noEtree}}},
 	{"report/kvp", [][]ban{everywhere, parser, {noEtree}}},
 	{"pps", [][]ban{everywhere, {noWireServer, upward, noEmulator}}},
 	{"provision", [][]ban{everywhere, {noEmulator}}},

@@ -29,6 +29,7 @@ var sizes = []sizeRow{
 	{name: "report", dir: "report", measured: 1_839_266},
 	{name: "imds", dir: "imds", measured: 7_274_658},
 	{name: "wireserver", dir: "wireserver", measured: 7_401_634},
+	{name: "crash", dir: "report/crash", measured: 1_908_898},
 	{name: "kvp", dir: "report/kvp", measured: 2_121_890},
 	{name: "pps", dir: "pps", measured: 7_590_050},
 	{name: "provision", dir: "provision", measured: 8_835_234},
