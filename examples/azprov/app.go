@@ -28,6 +28,8 @@ type app struct {
 	program string
 	// system is the machine whose drives are looked at; nil is this one.
 	system media.System
+	// watchCrash is crash.Watch in a process of its own, nil in tests, which share theirs.
+	watchCrash func(report func(context.Context, error) error) (done func(), err error)
 	// told is when something was last said to be waited for.
 	told   time.Time
 	global globalFlags
@@ -45,12 +47,11 @@ type globalFlags struct {
 	reveal     bool
 }
 
-// run executes one command line and returns the exit code.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
-	a := &app{in: stdin, out: &sticky{w: stdout}, err: &locked{w: stderr}, getenv: getenv, program: programName()}
-	return a.run(ctx, args)
+func newApp(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) *app {
+	return &app{in: stdin, out: &sticky{w: stdout}, err: &locked{w: stderr}, getenv: getenv, program: programName()}
 }
 
+// run executes one command line and returns the exit code.
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.rootCommand() //nolint:contextcheck // cobra hands ctx to the verb.
 	root.SetArgs(args)

@@ -38,7 +38,7 @@ func startEmulate(t *testing.T, args ...string) *emulating {
 	reader, writer := io.Pipe()
 	go func() {
 		var stderr bytes.Buffer
-		code := run(ctx, append([]string{"emulate"}, args...), strings.NewReader(""), writer, &stderr, func(string) string { return "" })
+		code := newApp(strings.NewReader(""), writer, &stderr, func(string) string { return "" }).run(ctx, append([]string{"emulate"}, args...))
 		_ = writer.Close()
 		e.result <- outcome{code: code, stderr: stderr.String()}
 	}()

@@ -30,14 +30,17 @@ func printResult(w io.Writer, result *provision.Result, s *stage, reveal bool) {
 	printReport(w, result.Report, s.reporter)
 }
 
-// printReport is the last line: what the platform has accepted.
+// printReport is the last line: what the platform has accepted, or at least heard.
 func printReport(w io.Writer, report provision.ReportResult, reporter string) {
-	if report.AcceptedAt.IsZero() {
-		_, _ = fmt.Fprintln(w, "None:", reporter, "has accepted no report.")
-		return
-	}
-	at := report.AcceptedAt.UTC().Format(time.RFC3339)
+	printHost(w, report)
+	at, hostAt := report.AcceptedAt.UTC().Format(time.RFC3339), report.HostAt.UTC().Format(time.RFC3339)
 	switch {
+	case report.State == provision.ReportNone || report.AcceptedAt.IsZero() && report.HostAt.IsZero():
+		_, _ = fmt.Fprintln(w, "None:", reporter, "has accepted no report.")
+	case report.AcceptedAt.IsZero() && report.Repeated:
+		_, _ = fmt.Fprintf(w, "%s: the host was told earlier in this boot, at %s, by KVP; nothing was written.\n", report.State, hostAt)
+	case report.AcceptedAt.IsZero():
+		_, _ = fmt.Fprintf(w, "%s: the host was told at %s by KVP; %s has accepted no report.\n", report.State, hostAt, reporter)
 	case report.Repeated:
 		_, _ = fmt.Fprintf(w, "%s: accepted earlier in this boot, at %s; nothing was sent.\n", report.State, at)
 	case report.Incarnation != "":

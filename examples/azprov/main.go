@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/azprov/azprov/report/crash"
 )
 
 func main() {
@@ -21,7 +23,9 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv))
+	a := newApp(os.Stdin, os.Stdout, os.Stderr, os.Getenv)
+	a.watchCrash = func(report func(context.Context, error) error) (func(), error) { return crash.Watch(report) }
+	os.Exit(a.run(ctx, os.Args[1:]))
 }
 
 // programName is what to type to call this program again, for the commands that it

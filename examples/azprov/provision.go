@@ -42,12 +42,14 @@ type provisionFlags struct {
 	allowMissing bool
 	defaultUser  string
 	agentName    agentName
+	channels     channelFlags
 }
 
 func (a *app) provisionCommand() *cobra.Command {
 	f := &provisionFlags{
 		configOrder: choice{value: orderCustomData, name: "ORDER", known: []string{orderCustomData, orderUserData}},
 		network:     choice{value: networkSystem, name: "WHOSE", known: []string{networkSystem, networkManaged, networkOwn}},
+		channels:    newChannelFlags(),
 	}
 	command := &cobra.Command{
 		Use:   verbProvision,
@@ -77,7 +79,9 @@ by DHCP, and taken down at the end; with --network managed the operating system'
 lease is waited for.
 
 If a step fails the platform is told so, within 2 minutes. Of a --timeout a quarter, at
-most 10 seconds, is kept for that.
+most 10 seconds, is kept for that. The host is told by Hyper-V KVP too, at once and
+without a network, and gets each step as an event ("azprov kvp list" shows both). If
+this program itself crashes or is killed, a second process reports that.
 
 With --output json standard output is one object, on failure too: machine, pps,
 report, timeline, and error where there is one. Steps go to standard error.`,
@@ -102,6 +106,7 @@ report, timeline, and error where there is one. Steps go to standard error.`,
 	flags.BoolVar(&f.allowMissing, "allow-missing-custom-data", false, "go on if IMDS promises custom data and none was read")
 	flags.StringVar(&f.defaultUser, "default-user", "", "`NAME` of the user if neither IMDS nor the medium names one")
 	a.agentNameFlag(flags, &f.agentName)
+	f.channels.register(flags)
 	return command
 }
 
@@ -114,6 +119,13 @@ func provisionArguments(command *cobra.Command, args []string) error {
 }
 
 func (a *app) runProvision(command *cobra.Command, f *provisionFlags) error {
+	named := command.Flags().Changed("emulate") || a.global.imds.value != "" || a.global.wireServer.value != ""
+	if err := f.channels.check(named && !command.Flags().Changed("emulate")); err != nil {
+		return err
+	}
+	if !command.Flags().Changed("emulate") {
+		defer a.watch(func() (*provision.Reporter, error) { return a.reporter(command, &f.channels, f.agentName, nil) })()
+	}
 	// The failure report has a time of its own, beyond this context's.
 	ctx, cancel := bounded(command.Context(), a.global.timeout-a.failureTime())
 	defer cancel()
@@ -173,6 +185,7 @@ func (a *app) provisionOptions(command *cobra.Command, f *provisionFlags, s *sta
 	if options.Network, err = newNetwork(f.network.value, logger); err != nil {
 		return nil, err
 	}
+	options.Host, options.Channel = s.host, provision.Channel(f.channels.channel.value)
 	options.Pool = s.pool
 	options.Pool.OnState = steps.onTransition
 	options.FailureTimeout = a.failureTime()

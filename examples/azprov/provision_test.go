@@ -50,6 +50,7 @@ Machine, and where each value came from
   interface                imds       002248A1B2C4 10.21.0.7/24
 
 Emulated scenario linux-vm: 3 requests, no remarks.
+KVP: the host's record was written at WHEN.
 Ready: accepted at WHEN by the emulated wire server at http://HOST (xml, incarnation 1).
 `
 	if diff := cmp.Diff(want, normalise(got.stdout)); diff != "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -26,6 +27,9 @@ type reportFlags struct {
 	reason      string
 	details     []string
 	description string
+	force       bool
+	network     choice
+	channels    channelFlags
 }
 
 func (a *app) agentNameFlag(flags *pflag.FlagSet, name *agentName) {
@@ -33,7 +37,10 @@ func (a *app) agentNameFlag(flags *pflag.FlagSet, name *agentName) {
 }
 
 func (a *app) reportCommand() *cobra.Command {
-	f := &reportFlags{}
+	f := &reportFlags{
+		network:  choice{value: networkSystem, name: "WHOSE", known: []string{networkSystem, networkManaged, networkOwn}},
+		channels: newChannelFlags(),
+	}
 	ready := &cobra.Command{
 		Use: "ready", Short: "Report that this VM is provisioned",
 		Long: `Reports Ready: the platform takes the VM for provisioned and shows it as running.
@@ -75,8 +82,17 @@ and is not remembered.`,
 	}
 	progressing.Flags().StringVar(&f.description, "description", "", "`TEXT` for people (default Starting)")
 	group := groupCommand("report", "Tell the platform how provisioning goes",
-		"Reports through the wire server, with the ids of a goal state that was just read.", ready, failure, progressing)
-	a.agentNameFlag(group.PersistentFlags(), &f.agentName)
+		`Reports through the wire server, with the ids of a goal state that was just read, and to
+the host by Hyper-V KVP, a file on this machine. A failure is in the file first, because
+there may be no network; a success just before the wire server is told.
+
+What was told is remembered in the state directory, and not contradicted for the rest
+of the boot.`, ready, failure, progressing)
+	flags := group.PersistentFlags()
+	a.agentNameFlag(flags, &f.agentName)
+	f.channels.register(flags)
+	flags.Var(&f.network, "network", "who brings the network up if the wire server is out of reach: "+networkSystem+" (nobody), "+networkManaged+" or "+networkOwn+" (by DHCP, here; root)")
+	flags.BoolVar(&f.force, "force", false, "report even what contradicts an earlier report, or repeats it")
 	return group
 }
 
@@ -106,34 +122,58 @@ func (f *reportFlags) failure() (provision.Outcome, error) {
 func (a *app) runReport(command *cobra.Command, f *reportFlags, outcome provision.Outcome) error {
 	ctx, cancel := a.context(command.Context())
 	defer cancel()
-	if err := a.requireAzure(a.global.wireServer); err != nil {
+	if err := f.channels.check(a.global.wireServer.value != ""); err != nil {
 		return err
 	}
-	logger := a.logger(a.err)
-	client, err := a.wireServerClient(logger, f.agentName.value, a.tellRetry)
+	if f.channels.channel.value != string(provision.ChannelKVP) {
+		if err := a.requireAzure(a.global.wireServer); err != nil {
+			return err
+		}
+	}
+	network, err := newNetwork(f.network.value, a.logger(a.err))
 	if err != nil {
 		return err
 	}
-	p, err := provision.New(&provision.Options{
-		WireServer: client, Sysfs: a.sysfs(), AgentName: f.agentName.value,
-		StateDir: a.stateDir(command, false), Logger: logger,
-	})
+	reporter, err := a.reporter(command, &f.channels, f.agentName, network)
 	if err != nil {
 		return err
 	}
-	result, err := p.Report(ctx, outcome)
+	outcome.Force = f.force
+	result, err := reporter.Report(ctx, outcome)
 	if err != nil {
+		a.tellHeard(result, err)
 		return err
 	}
 	return a.print(struct {
 		Report reportDocument `json:"report"`
 	}{newReportDocument(result)}, func(w io.Writer) {
 		printWarnings(w, result.Warnings)
-		reporter := "the wire server"
+		who := "the wire server"
 		if a.global.wireServer.value != "" {
-			reporter += " at " + a.global.wireServer.value
+			who += " at " + a.global.wireServer.value
 		}
-		printReport(w, result, reporter)
+		printReport(w, result, who)
+	})
+}
+
+// tellHeard says on standard error who was told, where the wire server was not.
+func (a *app) tellHeard(result provision.ReportResult, err error) {
+	printWarnings(a.err, result.Warnings)
+	if !result.HostAt.IsZero() && !errors.Is(err, provision.ErrContradiction) {
+		printReport(a.err, result, "the wire server")
+	}
+}
+
+// reporter makes what reports of the outcome go through.
+func (a *app) reporter(command *cobra.Command, channels *channelFlags, name agentName, network provision.Network) (*provision.Reporter, error) {
+	logger := a.logger(a.err)
+	client, err := a.wireServerClient(logger, name.value, a.tellRetry)
+	if err != nil {
+		return nil, err
+	}
+	return provision.NewReporter(&provision.ReporterOptions{
+		WireServer: client, Host: channels.host(a.global.wireServer.value != ""), Channel: provision.Channel(channels.channel.value),
+		Network: network, Sysfs: a.sysfs(), AgentName: name.value, StateDir: a.stateDir(command, false), Logger: logger,
 	})
 }
 
@@ -141,7 +181,9 @@ func (a *app) runReport(command *cobra.Command, f *reportFlags, outcome provisio
 type reportDocument struct {
 	State string `json:"state"`
 	// AcceptedAt is in RFC 3339, UTC; null if nothing was accepted.
-	AcceptedAt  *string  `json:"acceptedAt"`
+	AcceptedAt *string `json:"acceptedAt"`
+	// HostAt is when the host's record was written, by Hyper-V KVP; null if it was not.
+	HostAt      *string  `json:"hostAt"`
 	Repeated    bool     `json:"repeated,omitempty"`
 	Format      string   `json:"format,omitempty"`
 	Incarnation string   `json:"incarnation,omitempty"`
@@ -155,9 +197,15 @@ func newReportDocument(r provision.ReportResult) reportDocument {
 	if d.State == "" {
 		d.State = string(provision.ReportNone)
 	}
-	if !r.AcceptedAt.IsZero() {
-		at := r.AcceptedAt.UTC().Format(time.RFC3339Nano)
-		d.AcceptedAt = &at
-	}
+	d.AcceptedAt, d.HostAt = moment(r.AcceptedAt), moment(r.HostAt)
 	return d
+}
+
+// moment is a time in RFC 3339, UTC; nil for none.
+func moment(t time.Time) *string {
+	if t.IsZero() {
+		return nil
+	}
+	text := t.UTC().Format(time.RFC3339Nano)
+	return &text
 }

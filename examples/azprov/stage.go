@@ -34,15 +34,21 @@ type stage struct {
 	sysfs  fs.FS
 	medium provision.Medium
 	pool   provision.PoolOptions
+	host   provision.HostChannel
 	// explicit: the user has named the platform.
 	explicit bool
 	// reporter is who is told, in words.
 	reporter string
 	fabric   *emulator.Fabric
 	server   *emulator.Server
+	// removePool removes the pool file of an emulated host.
+	removePool func()
 }
 
 func (s *stage) close() {
+	if s.removePool != nil {
+		s.removePool()
+	}
 	if s.server != nil {
 		_ = s.server.Close() // Its trouble was the run's trouble.
 	}
@@ -77,8 +83,10 @@ func (a *app) newStage(ctx context.Context, command *cobra.Command, f *provision
 		}
 		s.medium = provision.MediumFS(files)
 	}
+	s.host = f.channels.host(s.explicit)
 	if emulated {
 		if err := a.emulate(ctx, s, f); err != nil {
+			s.close()
 			return nil, err
 		}
 	}
@@ -100,6 +108,12 @@ func (a *app) emulate(ctx context.Context, s *stage, f *provisionFlags) error {
 	scenario, err := a.scenario(f.emulate.value)
 	if err != nil {
 		return err
+	}
+	if f.channels.pool == "" {
+		if f.channels.pool, s.removePool, err = emulatedPool(); err != nil {
+			return err
+		}
+		s.host = f.channels.host(true)
 	}
 	links := emulator.NewMemoryLinks(scenario)
 	if s.fabric, err = emulator.NewFabric(scenario, &emulator.Options{Links: links}); err != nil {

@@ -196,7 +196,7 @@ func TestStandardOutputThatCannotBeWritten(t *testing.T) {
 	} {
 		var stderr strings.Builder
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // ends an emulator that stays
-		code := run(ctx, strings.Fields(row.args), strings.NewReader(""), brokenWriter{}, &stderr, func(string) string { return "" })
+		code := newApp(strings.NewReader(""), brokenWriter{}, &stderr, func(string) string { return "" }).run(ctx, strings.Fields(row.args))
 		cancel()
 		lines := strings.Split(strings.TrimSuffix(stderr.String(), "\n"), "\n")
 		if last := lines[len(lines)-1]; code != exitFailed || last != row.want {
