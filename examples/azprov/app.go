@@ -30,6 +30,8 @@ type app struct {
 	system media.System
 	// watchCrash is crash.Watch in a process of its own, nil in tests, which share theirs.
 	watchCrash func(report func(context.Context, error) error) (done func(), err error)
+	// proc is the view of /proc; nil is this machine's.
+	proc fs.FS
 	// told is when something was last said to be waited for.
 	told   time.Time
 	global globalFlags

@@ -61,7 +61,8 @@ func (a *app) rootCommand() *cobra.Command {
 	a.globalFlags(root)
 	root.AddCommand(
 		a.provisionCommand(), a.emulateCommand(), a.imdsCommand(), a.wireServerCommand(), a.goalStateCommand(),
-		a.certsCommand(), a.ovfCommand(), a.mediaCommand(), a.ppsCommand(), a.reportCommand(), a.vmIDCommand(), a.versionCommand(),
+		a.certsCommand(), a.ovfCommand(), a.mediaCommand(), a.ppsCommand(), a.reportCommand(), a.explainCommand(), a.kvpCommand(),
+		a.vmIDCommand(), a.versionCommand(),
 	)
 	return root
 }

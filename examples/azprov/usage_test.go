@@ -95,6 +95,22 @@ func TestUsageErrors(t *testing.T) {
 		{"report failure --reason x --detail result=success", "choose another key"},
 		{"report ready --reason x", "unknown flag --reason"},
 		{"report done", "unknown verb"},
+		{"explain", "the argument REASON is missing"},
+		{"explain --list x", `stray argument "x"`},
+		{"explain --lst", "did you mean --list?"},
+		{"kvp lst", "hint: did you mean list or get?"},
+		{"kvp list stray", `stray argument "stray"`},
+		{"kvp list --key-prefx x", "did you mean --key-prefix?"},
+		{"kvp list --pool=", "want a file"},
+		{"kvp list --create", "unknown flag --create"},
+		{"kvp get", "the argument KEY is missing"},
+		{"kvp get a b", `stray argument "b"`},
+		{"kvp write", "the argument KEY is missing"},
+		{"kvp write a", "hint: write - to read it from standard input"},
+		{"kvp write a b c", "hint: put a value with blanks into quotes"},
+		{"kvp delete", "the argument KEY is missing"},
+		{"kvp clear stray", `stray argument "stray"`},
+		{"kvp clear --stale", "unknown flag --stale"},
 		{"--emulate", "unknown flag --emulate"},
 	} {
 		t.Run(row.args, func(t *testing.T) {
@@ -140,6 +156,8 @@ func TestNotFound(t *testing.T) {
 		{"ovf", "show", elsewhere},
 		{"ovf", "redact", "/nonexistent"},
 		{"goalstate", "parse", "/nonexistent"},
+		{"kvp", "list", "--pool", "/nonexistent"},
+		{"explain", "adrift"},
 	} {
 		t.Run(strings.Join(args[:2], " "), func(t *testing.T) {
 			t.Parallel()

@@ -12,6 +12,7 @@ import (
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/emulator"
 	"github.com/azprov/azprov/goalstate"
+	"github.com/azprov/azprov/report/kvp"
 )
 
 // hostingEnvironment has a secret among its settings.
@@ -81,6 +82,9 @@ func verbs(t *testing.T, p platform) map[string]struct {
 		"report in-progress": {p.flags("report", "in-progress", "--description", "hoisting | sails"), []string{"InProgress: accepted at"}},
 		"report failure":     {p.flags("report", "failure", "--reason", "ran aground", "--detail", "depth=2", "--detail", "tide=low"), []string{"Failed: accepted at"}},
 		"vm-id":              {p.flags("vm-id"), []string{"2c1a7f04-58d3-4b0e-9c6a-1f7be3a94d20\n"}},
+		"explain":            {[]string{"explain", "XML error"}, []string{"azure-init", "next step"}},
+		"explain --list":     {[]string{"explain", "--list"}, []string{"imds-connect"}},
+		"kvp list":           {[]string{"kvp", "list", "--pool", newPool(t, kvp.Record{Key: "HARBOUR", Value: "open"})}, []string{"HARBOUR"}},
 		"version":            {[]string{"version"}, []string{"azprov " + azprov.Version}},
 		"--version":          {[]string{"--version"}, []string{"azprov " + azprov.Version}},
 	}
