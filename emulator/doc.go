@@ -16,6 +16,31 @@
 // encrypted for whoever asks, as on Azure; that openssl opens them is tested. The
 // HostGAPlugin (port 32526) is not played.
 //
+// The guest also has the ear of the host: with [Options.KVPPool] the fabric reads the file
+// in which it leaves its report and its events by Hyper-V's key-value pairs (KVP). Azure
+// collects them when it sees that provisioning has ended, and as we understand it takes a
+// failure from there if no health report comes. Here both channels are in the journal, and
+// a verdict says where they contradict each other, or what is wrong with the record:
+//
+//	secret in the KVP report                       the worst of all: support reads it
+//	secret in a KVP event
+//	KVP report cannot be decoded                   it has no result=
+//	KVP report is neither success nor error
+//	KVP report is not UTF-8                        the host gets no record at all
+//	KVP report over 1022 characters                the host does not get it
+//	KVP report from before the boot                an image has brought it along; it counts for nothing
+//	KVP report names another VM                    in either byte order
+//	KVP success after KVP error                    a failure is final
+//	KVP success before the owner's data            a pool's first Ready is nobody's
+//	KVP success after Failed, KVP error after Ready
+//	Failed while the KVP report says success
+//	Ready while the KVP report says error
+//	KVP report and Failed have different reasons
+//	KVP pool cannot be read: …
+//
+// cloud-init leaves an error for each attempt of DHCP that fails, and earns the one about
+// success after error if a later one succeeds.
+//
 // A VM of a pre-provisioning pool ([Pool]) becomes its owner's while it runs. A
 // [LinkDriver] moves its network: [MemoryLinks] for tests, package emulator/lab for real.
 // [Fabric.Timeline] says when what happened.

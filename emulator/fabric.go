@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/report"
 )
 
 // Options are the optional settings of [NewFabric].
@@ -18,6 +19,11 @@ type Options struct {
 	// Links moves the network of a VM in a pool. Without one these events are somebody
 	// else's business, and the owner's data comes by time alone.
 	Links LinkDriver
+	// KVPPool is the file in which the guest tells the host by Hyper-V's key-value pairs
+	// (KVP), /var/lib/hyperv/.kvp_pool_1 below the guest's root. It is read, and locked for
+	// that, when a health report ends the provisioning; see also [Fabric.CollectKVP] and
+	// [Fabric.WatchKVP]. It need not be there yet. Empty: the VM has no such channel.
+	KVPPool string
 }
 
 // Fabric is the platform around one VM. All methods are safe for concurrent use.
@@ -26,6 +32,7 @@ type Fabric struct {
 	journal  *journal
 	links    LinkDriver
 	owner    identity // what the VM of a pool becomes
+	host     *hostChannel
 
 	mu     sync.Mutex
 	vm     *vmState
@@ -54,6 +61,10 @@ type vmState struct {
 	fetched    bool // The owner's data was read.
 	failed     bool // A failure was reported.
 	lost       bool // The answer to the last report did not arrive.
+
+	hostReports []HostReport
+	hostEvents  []HostEvent
+	told        *HostReport // The last of them that says how provisioning went.
 }
 
 // ReportState is the state that the platform shows for a VM.
@@ -112,6 +123,7 @@ func NewFabric(s Scenario, options *Options) (*Fabric, error) {
 		journal:  &journal{out: options.Journal, secrets: s.secrets(first.document, owner.document)},
 		links:    options.Links,
 		owner:    owner,
+		host:     newHostChannel(options.KVPPool),
 		vm: &vmState{
 			identity:   first,
 			versions:   s.IMDS.APIVersions,
@@ -153,7 +165,8 @@ func (f *Fabric) Owner() VM { return f.owner.spec }
 // Scenario returns the scenario, with defaults filled in.
 func (f *Fabric) Scenario() Scenario { return f.scenario }
 
-// Journal returns every request so far, in the order of their answers.
+// Journal returns every request so far, in the order of their answers, and what was seen in
+// the guest's pool.
 func (f *Fabric) Journal() []Entry { return f.journal.list() }
 
 // Reports returns the health reports that were accepted, oldest first.
@@ -166,6 +179,10 @@ func (f *Fabric) Reports() []Report {
 // State returns the state after the last accepted report. As on the real platform
 // the last report wins; a Ready after a failure is marked in the journal. Once the data
 // of a pool's owner is there, the reports from the pool do not count.
+//
+// A VM that has not reported an outcome, and whose report for the host says error, is
+// Failed: as we understand it the platform learns of a failure by KVP alone where no
+// health report came. A success is only shown with its Ready.
 func (f *Fabric) State() ReportState {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -174,6 +191,9 @@ func (f *Fabric) State() ReportState {
 }
 
 func (v *vmState) state() ReportState {
+	if told := v.heard(); told != nil && told.Report.Result == report.ResultError && v.outcome().State == "" {
+		return StateFailed
+	}
 	if len(v.reports) == v.before {
 		return StateNone
 	}

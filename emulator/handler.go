@@ -21,10 +21,13 @@ type Service string
 const (
 	ServiceIMDS       Service = "imds"
 	ServiceWireServer Service = "wireserver"
+	// ServiceKVP is the host, which reads what the guest leaves for it. It is nobody's to
+	// ask.
+	ServiceKVP Service = "kvp"
 )
 
 // PossibleServiceValues returns every service.
-func PossibleServiceValues() []Service { return []Service{ServiceIMDS, ServiceWireServer} }
+func PossibleServiceValues() []Service { return []Service{ServiceIMDS, ServiceWireServer, ServiceKVP} }
 
 // bodyLimit is far over any request that an agent sends: telemetry is below
 // 64 KiB, health reports below 4.
@@ -87,6 +90,7 @@ func (f *Fabric) handler(service Service) http.Handler {
 			faulty.lost = fault.Kind == FaultTruncate
 			resp = faulty
 		}
+		f.collectFor(r.Context(), &resp)
 		f.acceptReport(&resp, time.Now())
 		f.record(entry, resp, resp.verdicts)
 		send(w, resp, fault != nil && fault.Kind == FaultTruncate)
@@ -144,6 +148,7 @@ func (f *Fabric) acceptReport(resp *response, now time.Time) {
 		resp.verdicts = append(resp.verdicts, verdict)
 	}
 	resp.report.Pool = report.Pool
+	resp.verdicts = append(resp.verdicts, f.vm.judgeWire(report)...)
 	f.vm.reports = append(f.vm.reports, report)
 }
 

@@ -16,17 +16,18 @@ import (
 	"github.com/azprov/azprov"
 )
 
-// Entry is the record of one request. Secrets of the VM are replaced in all of it.
+// Entry is the record of one request, or of what the host saw in the guest's pool (of
+// [ServiceKVP]). Secrets of the VM are replaced in all of it.
 type Entry struct {
 	// Seq counts the entries from 1.
 	Seq int `json:"seq"`
-	// Time is when the request's head was read, in UTC.
+	// Time is when the request's head, or the pool, was read, in UTC.
 	Time time.Time `json:"time"`
-	// Service is who was asked.
+	// Service is who was asked; [ServiceKVP] if the host has read something.
 	Service Service `json:"service"`
-	// Method is the request's.
+	// Method is the request's; READ for ServiceKVP.
 	Method string `json:"method"`
-	// Path is path and query.
+	// Path is path and query; for ServiceKVP the key.
 	Path string `json:"path"`
 	// Headers are those of interest: x-ms-*, Metadata, User-Agent, Content-Type,
 	// X-Forwarded-For. A certificate is shortened.
@@ -37,12 +38,17 @@ type Entry struct {
 	Fault string `json:"fault,omitempty"`
 	// DurationMs is the time to the answer in milliseconds.
 	DurationMs int64 `json:"durationMs"`
-	// Verdicts say what is wrong with the request; none if it is fine.
+	// Verdicts say what is wrong with the request or the record; none if it is fine.
 	Verdicts []string `json:"verdicts"`
 	// Report is the health report in the request, accepted or not. Its time is
 	// that of the request.
 	Report *Report `json:"report,omitempty"`
+	// HostReport is the report that the host saw for the first time.
+	HostReport *HostReport `json:"hostReport,omitempty"`
 }
+
+// hostMethod stands where requests have a method.
+const hostMethod = "READ"
 
 const (
 	// secretMinimum is the length from which a secret is looked for: a shorter one
@@ -155,6 +161,10 @@ func (j *journal) redact(s string) string {
 	return s
 }
 
+// redactText replaces secrets in a text that is none of a request. What stands there as it
+// is goes first: the text around it then keeps its percent and plus signs.
+func (j *journal) redactText(text string) string { return j.redactURI(j.redact(text)) }
+
 // redactURI replaces secrets that may be percent-encoded, up to three times over.
 // A text without any comes back as it is.
 func (j *journal) redactURI(uri string) string {
@@ -222,7 +232,11 @@ func (s Scenario) secrets(documents ...object) []string {
 	var all []string
 	for _, secret := range plain {
 		trimmed := strings.TrimSpace(secret)
-		for _, form := range []string{secret, trimmed, azprov.OneLine(secret)} {
+		for _, form := range []string{
+			secret, trimmed, azprov.OneLine(secret), escapedJSON(secret),
+			// In a record of a report a quote inside quotes is doubled.
+			strings.ReplaceAll(secret, `'`, `''`), strings.ReplaceAll(secret, `"`, `""`),
+		} {
 			// A form with its plus signs read as blanks is what a parsed query has.
 			all = append(all, form, strings.ReplaceAll(form, "+", " "), url.QueryEscape(form), url.PathEscape(form))
 			for _, encoding := range []*base64.Encoding{
@@ -241,6 +255,15 @@ func (s Scenario) secrets(documents ...object) []string {
 		return strings.Compare(a, b)
 	})
 	return slices.Compact(all)
+}
+
+// escapedJSON is the inside of s as a JSON string.
+func escapedJSON(s string) string {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(s) // A string has no error.
+	return strings.TrimSuffix(strings.TrimPrefix(b.String(), `"`), "\"\n")
 }
 
 // shorten cuts s after limit bytes, on the boundary of a character.

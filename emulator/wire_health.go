@@ -1,6 +1,11 @@
 package emulator
 
 import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -9,8 +14,9 @@ import (
 	"github.com/azprov/azprov/goalstate"
 )
 
-// descriptionLimit is how long a health report's description may be, counted as
-// it is in the XML. Azure answers 500 to a longer one (WALinuxAgent issue 2017).
+// descriptionLimit is how many bytes a health report's description may have, counted as
+// it was sent: with its escapes. Azure answers 500 to a longer one (WALinuxAgent issue
+// 2017).
 const descriptionLimit = 4096
 
 // healthXML takes the report that names the goal state it belongs to.
@@ -22,7 +28,7 @@ func (v *vmState) healthXML(req *request) response {
 	if err != nil {
 		return wireError(http.StatusBadRequest, "InvalidXmlDocument", "The document is malformed.", "malformed health report")
 	}
-	resp := judge(report, "xml", http.StatusOK)
+	resp := judge(report, "xml", sentXML(req.body, report.Description), http.StatusOK)
 	current := report.Incarnation == strconv.Itoa(v.wire.incarnation) &&
 		report.ContainerID == v.wire.containerID && report.InstanceID == v.wire.instanceID
 	if resp.accept && !current {
@@ -42,11 +48,12 @@ func (v *vmState) healthJSON(req *request) response {
 	if err != nil {
 		return wireError(http.StatusBadRequest, "InvalidJsonDocument", "The document is malformed.", "malformed health report")
 	}
-	return judge(report, "json", http.StatusCreated)
+	return judge(report, "json", sentJSON(req.body), http.StatusCreated)
 }
 
-// judge decides on a report's contents; status is the answer to a good one.
-func judge(report goalstate.Health, format string, status int) response {
+// judge decides on a report's contents; sent is the length of its description, and status
+// the answer to a good one.
+func judge(report goalstate.Health, format string, sent, status int) response {
 	summary := &Report{SubStatus: string(report.SubStatus), Description: shorten(report.Description, descriptionLimit), Format: format}
 	state, ok := reportState(report)
 	summary.State = state
@@ -55,7 +62,7 @@ func judge(report goalstate.Health, format string, status int) response {
 	switch {
 	case !ok:
 		resp = wireError(http.StatusBadRequest, "InvalidHealthState", "The state is unknown.", "unknown health state")
-	case escapedLength(report.Description) > descriptionLimit:
+	case sent > descriptionLimit:
 		resp = wireError(http.StatusInternalServerError, "InternalError", "The server encountered an internal error.",
 			"description over "+strconv.Itoa(descriptionLimit)+" bytes")
 	}
@@ -78,7 +85,40 @@ func reportState(report goalstate.Health) (ReportState, bool) {
 	}
 }
 
-// escapedLength is the length of text in an XML element.
-func escapedLength(text string) int {
-	return len(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text))
+// sentXML is the length of the longest Description in a document. Of one in another
+// encoding than UTF-8, which the decoder does not read, it is that of its text, escaped.
+func sentXML(body []byte, text string) int {
+	d := xml.NewDecoder(bytes.NewReader(body)) //nolint:gosec // Its tokens are measured, and nothing is made of them.
+	longest, begin := 0, int64(0)
+	for {
+		before := d.InputOffset()
+		token, err := d.RawToken()
+		if errors.Is(err, io.EOF) {
+			return longest
+		}
+		if err != nil {
+			return len(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text))
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			if t.Name.Local == "Description" {
+				begin = d.InputOffset()
+			}
+		case xml.EndElement:
+			if t.Name.Local == "Description" {
+				longest = max(longest, int(before-begin))
+			}
+		}
+	}
+}
+
+// sentJSON is the length of the description in a document, which was read before.
+func sentJSON(body []byte) int {
+	var document struct {
+		Details struct {
+			Description json.RawMessage `json:"description"`
+		} `json:"details"`
+	}
+	_ = json.Unmarshal(body, &document)
+	return max(0, len(document.Details.Description)-len(`""`))
 }

@@ -2,12 +2,14 @@ package emulator_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -364,6 +366,13 @@ func TestHealthDescriptionLimit(t *testing.T) {
 		{"over the limit once escaped", strings.Repeat("&lt;", 1025), http.StatusInternalServerError},
 		{"ampersands over the limit", strings.Repeat("&amp;", 820), http.StatusInternalServerError},
 		{"closing brackets over the limit", strings.Repeat("&gt;", 1025), http.StatusInternalServerError},
+		{"bytes at the limit", strings.Repeat("é", 2048), http.StatusOK},
+		{"bytes over the limit", strings.Repeat("é", 2048) + "x", http.StatusInternalServerError},
+		{"other escapes at the limit", strings.Repeat("&quot;&#13;", 372) + "1234", http.StatusOK},
+		{"other escapes over the limit", strings.Repeat("&quot;&#13;", 372) + "12345", http.StatusInternalServerError},
+		{"white space over the limit", strings.Repeat(" ", 4096) + "x", http.StatusInternalServerError},
+		{"CDATA over the limit", "<![CDATA[" + strings.Repeat("x", 4085) + "]]>", http.StatusInternalServerError},
+		{"CDATA at the limit", "<![CDATA[" + strings.Repeat("x", 4084) + "]]>", http.StatusOK},
 	} {
 		body := `<Health><GoalStateIncarnation>1</GoalStateIncarnation><Container><ContainerId>` + g.ContainerID +
 			`</ContainerId><RoleInstanceList><Role><InstanceId>` + g.InstanceID + `</InstanceId><Health><State>NotReady</State>` +
@@ -377,8 +386,53 @@ func TestHealthDescriptionLimit(t *testing.T) {
 			wantVerdict(t, f, "description over 4096 bytes")
 		}
 	}
-	if n := len(f.Reports()); n != 2 {
-		t.Errorf("%d reports were accepted, want 2", n)
+	if n := len(f.Reports()); n != 5 {
+		t.Errorf("%d reports were accepted, want 5", n)
+	}
+}
+
+// A document in another encoding has the length that its text has in UTF-8.
+func TestHealthDescriptionLimitOfUTF16(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]int{4096: http.StatusOK, 4097: http.StatusInternalServerError} {
+		f := fabric(t, nil)
+		g := goalState(t, f)
+		health := failed
+		health.Incarnation, health.ContainerID, health.InstanceID = g.Incarnation, g.ContainerID, g.InstanceID
+		health.Description = "DESCRIPTION"
+		document, err := health.EncodeXML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Replace(string(document), "DESCRIPTION", strings.Repeat("x", n), 1)
+		text = strings.Replace(text, "utf-8", "utf-16", 1)
+		body := []byte{0xff, 0xfe}
+		for _, unit := range utf16.Encode([]rune(text)) {
+			body = binary.LittleEndian.AppendUint16(body, unit)
+		}
+		if status, _, _ := ask(t, f.WireServer(), http.MethodPost, "/machine?comp=health", string(body), version2012, xmlType); status != want {
+			t.Errorf("%d: status %d, want %d", n, status, want)
+		}
+	}
+}
+
+func TestHealthDescriptionLimitJSON(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, text string
+		status     int
+	}{
+		{"at the limit", strings.Repeat("x", 4096), http.StatusCreated},
+		{"over the limit", strings.Repeat("x", 4097), http.StatusInternalServerError},
+		{"escaped and at the limit", strings.Repeat(`\"`, 2048), http.StatusCreated},
+		{"over the limit once escaped", strings.Repeat(`\"`, 2048) + "x", http.StatusInternalServerError},
+		{"brackets are no escapes", strings.Repeat("<", 4096), http.StatusCreated},
+	} {
+		f := fabric(t, nil)
+		body := `{"state":"NotReady","details":{"subStatus":"ProvisioningFailed","description":"` + row.text + `"}}`
+		if status, _, _ := ask(t, f.WireServer(), http.MethodPost, "/provisioning/health", body, jsonType); status != row.status {
+			t.Errorf("%s: status %d, want %d", row.name, status, row.status)
+		}
 	}
 }
 

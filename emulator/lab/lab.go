@@ -17,6 +17,8 @@ type Options struct {
 	Scenario emulator.Scenario
 	// Journal is that of the fabric ([emulator.Options]).
 	Journal io.Writer
+	// KVPPool is that of the fabric ([emulator.Options]).
+	KVPPool string
 	// Secondary gives the VM two interfaces, of which the first, eth0, is not the
 	// primary one: it gets a lease without routes to the platform, and reaches nothing.
 	Secondary bool
@@ -66,7 +68,9 @@ func New(ctx context.Context, options *Options) (*Lab, error) {
 	}
 	l := &Lab{network: &network{}}
 	var err error
-	l.fabric, err = emulator.NewFabric(scenario, &emulator.Options{Journal: options.Journal, Links: l.network})
+	l.fabric, err = emulator.NewFabric(scenario, &emulator.Options{
+		Journal: options.Journal, Links: l.network, KVPPool: options.KVPPool,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -7,9 +7,10 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/zap"
+	"github.com/spf13/pflag"
 
 	"github.com/azprov/azprov/emulator"
 	"github.com/azprov/azprov/emulator/lab"
@@ -23,6 +24,7 @@ type emulateFlags struct {
 	listenWireServer address
 	scenario         scenarioName
 	journal          string
+	kvpPool          string
 	dmi              string
 	medium           string
 	media            string
@@ -57,11 +59,20 @@ network namespace, and a second one is the VM's network, with an interface eth0 
 answers on. In a scenario of a pool that interface really loses its carrier, or vanishes
 and comes back. The first line has the VM's namespace as "netns", for nsenter --net=.
 
---journal gets one JSON object per request, with what was wrong about the request in
-"verdicts". Such requests are logged as warnings, and all with --log-level info.`,
+--kvp-pool is the file in which the VM tells the host by Hyper-V's key-value pairs,
+/var/lib/hyperv/.kvp_pool_1 below the VM's root; it need not be there yet. It is read
+every second, and when a health report says that provisioning has ended. Reports of both
+channels are told on standard error as they come, with what is wrong about them: a channel
+that contradicts the other one or itself, a record that is stale, of another VM, unreadable,
+or holds a secret. A VM that only tells the host of a failure is shown as Failed.
+
+--journal gets one JSON object per request, and per report in the pool, with what was wrong
+about it in "verdicts". Those with any are logged as warnings, and all with --log-level
+info.`,
 		Example: `  azprov emulate --list
   azprov emulate --scenario slow-start --listen-imds 127.0.0.1:8001 --listen-wireserver 127.0.0.1:8002
   azprov emulate --dmi ./sys --medium ./medium --journal journal.jsonl
+  azprov emulate --kvp-pool /mnt/var/lib/hyperv/.kvp_pool_1
   azprov emulate --lab --scenario pps-savable`,
 		Args:        noArguments,
 		Annotations: map[string]string{annotationAction: "emulate the platform"},
@@ -72,18 +83,22 @@ and comes back. The first line has the VM's namespace as "netns", for nsenter --
 			return a.runEmulate(command, f)
 		},
 	}
-	flags := command.Flags()
+	f.add(command.Flags())
+	return command
+}
+
+func (f *emulateFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.list, "list", false, "list the scenarios, and serve nothing")
 	flags.Var(&f.listenIMDS, "listen-imds", "where IMDS listens; port 0 is any free one")
 	flags.Var(&f.listenWireServer, "listen-wireserver", "where the wire server listens")
 	flags.Var(&f.scenario, "scenario", "the scenario")
 	flags.StringVar(&f.journal, "journal", "", "`FILE` to write every request to, as JSON lines; it is replaced")
+	flags.StringVar(&f.kvpPool, "kvp-pool", "", "`FILE` in which the VM tells the host, to read; it need not be there yet")
 	flags.StringVar(&f.dmi, "dmi", "", "`DIR` to write the firmware's tables to, as a tree like /sys")
 	flags.StringVar(&f.medium, "medium", "", "`DIR` to write the provisioning medium's files to")
 	flags.StringVar(&f.media, "media", "", "`FILE` to write the provisioning medium to, as the image of a disc")
 	flags.Var(&f.mediaFormat, "media-format", "what is on that disc: bridge (UDF and ISO 9660), udf or iso9660")
 	f.lab.add(flags)
-	return command
 }
 
 // runList shows the shipped scenarios.
@@ -115,6 +130,9 @@ func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
 		return err
 	}
 	journal := &journalWriter{logger: a.logger(a.err)}
+	if f.kvpPool != "" {
+		journal.tell = a.remark
+	}
 	if f.journal != "" {
 		file, err := openJournal(f.journal)
 		if err != nil {
@@ -156,13 +174,13 @@ func (e emulation) close() error {
 // start listens on the ports that the flags name, or in a lab.
 func (f *emulateFlags) start(ctx context.Context, scenario emulator.Scenario, journal io.Writer) (e emulation, err error) {
 	if f.lab.wanted {
-		if e.lab, err = lab.New(ctx, f.lab.options(scenario, journal)); err != nil {
+		if e.lab, err = lab.New(ctx, f.lab.options(scenario, journal, f.kvpPool)); err != nil {
 			return e, err
 		}
 		e.fabric, e.server = e.lab.Fabric(), e.lab.Server()
 		return e, nil
 	}
-	if e.fabric, err = emulator.NewFabric(scenario, &emulator.Options{Journal: journal}); err != nil {
+	if e.fabric, err = emulator.NewFabric(scenario, &emulator.Options{Journal: journal, KVPPool: f.kvpPool}); err != nil {
 		return e, err
 	}
 	e.server, err = e.fabric.Listen(ctx, f.listenIMDS.value, f.listenWireServer.value)
@@ -209,12 +227,21 @@ func (a *app) serve(ctx context.Context, e emulation, f *emulateFlags) error {
 	} else {
 		a.explain(e.fabric, e.server, f)
 	}
+	var watching sync.WaitGroup
+	watching.Go(func() { e.fabric.WatchKVP(ctx, 0) })
 	for milestone := range e.fabric.Follow(ctx) {
 		if e.lab != nil || e.fabric.Scenario().Pool.Type != "" {
 			a.remark("%s  %s", milestone.Time.Format("15:04:05.000"), milestone.Phase)
 		}
 	}
-	a.remark("\nEnd. The VM's state is %s. The services had %s.", e.fabric.State(), summary(e.fabric.Journal()))
+	watching.Wait()
+	_ = e.fabric.CollectKVP(context.WithoutCancel(ctx)) // what is wrong with the pool is told as a remark
+	host := ""
+	if f.kvpPool != "" {
+		host = " The host saw " + plural(len(e.fabric.HostReports()), "report", "reports") + " and " +
+			plural(len(e.fabric.HostEvents()), "event", "events") + "."
+	}
+	a.remark("\nEnd. The VM's state is %s. The services had %s.%s", e.fabric.State(), summary(e.fabric.Journal()), host)
 	return nil
 }
 
@@ -256,18 +283,4 @@ func quote(word string) string {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-// journalWriter puts the journal into a file, unbuffered, and into the log.
-type journalWriter struct {
-	file   io.Writer // may be nil
-	logger *zap.Logger
-}
-
-func (j *journalWriter) Write(line []byte) (int, error) {
-	logEntry(j.logger, line)
-	if j.file == nil {
-		return len(line), nil
-	}
-	return j.file.Write(line)
 }

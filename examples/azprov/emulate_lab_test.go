@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/azprov/azprov/internal/programtest"
+	"github.com/azprov/azprov/report/kvp"
 )
 
 func TestEmulateLab(t *testing.T) {
@@ -21,7 +23,12 @@ func TestEmulateLab(t *testing.T) {
 		return
 	}
 	programtest.Need(t, "nsenter", "ip")
-	e := startEmulate(t, "--lab", "--scenario", "pps-savable", "--lab-secondary", "--lab-twin")
+	path := filepath.Join(t.TempDir(), "pool")
+	pool := kvp.Open(&kvp.Options{Path: path, Create: true})
+	if err := pool.Upsert(t.Context(), kvp.ReportKey, "result=error|reason=fog|agent=pilot/1"); err != nil {
+		t.Fatal(err)
+	}
+	e := startEmulate(t, "--lab", "--scenario", "pps-savable", "--lab-secondary", "--lab-twin", "--kvp-pool", path)
 	if e.ready.IMDS != "http://169.254.169.254:80" || e.ready.WireServer != "http://168.63.129.16:80" {
 		t.Errorf("first line: %+v", e.ready)
 	}
@@ -31,7 +38,7 @@ func TestEmulateLab(t *testing.T) {
 	}
 	contains(t, string(out), "eth0@", "eth1@", "enP1s1@", "00:0d:3a:1b:2c:02")
 	end := e.stop(t).stderr
-	contains(t, end, "nsenter --net="+e.ready.Netns+" ip link", "  Pooled\n", "The VM's state is None.")
+	contains(t, end, "nsenter --net="+e.ready.Netns+" ip link", "  Pooled\n", "The VM's state is Failed.", "The host saw 1 report and 0 events.")
 	if _, err := os.Stat(e.ready.Netns); err == nil {
 		if target, _ := os.Readlink(e.ready.Netns); strings.HasPrefix(target, "net:") {
 			t.Errorf("%s is left: %s", e.ready.Netns, target)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/azprov/azprov/emulator"
+	"github.com/azprov/azprov/report/kvp"
 )
 
 type readyLine struct {
@@ -169,6 +170,60 @@ func TestEmulateWarnsOfWrongRequests(t *testing.T) {
 	e := startEmulate(t)
 	cli(t, "imds", "get", "instance/compute/location", "--imds", e.ready.IMDS).want(t, exitFailed)
 	contains(t, e.stop(t).stderr, "WARN", "instance/compute/location", "1 request, 1 remark.")
+}
+
+// Both channels are told as they come, and read once more at the end.
+func TestEmulateTellsBothChannels(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, journal := filepath.Join(dir, "pool"), filepath.Join(dir, "journal.jsonl")
+	e := startEmulate(t, "--kvp-pool", path, "--journal", journal)
+	pool := kvp.Open(&kvp.Options{Path: path, Create: true})
+	write := func(text string) {
+		t.Helper()
+		if err := pool.Upsert(t.Context(), kvp.ReportKey, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("result=success|agent=pilot/1")
+	cli(t, "report", "failure", "--reason", "fog", "--wireserver", e.ready.WireServer, "--state", dir).want(t, exitDone)
+	write("result=error|reason=gale\x1b[2J|agent=pilot/1")
+	stderr := e.stop(t).stderr
+	contains(
+		t, stderr, "  host         result=success|agent=pilot/1\n", "  wire server  Failed result=error|reason=fog|",
+		"               wrong: Failed while the KVP report says success\n", "result=error|reason=gale",
+		"The VM's state is Failed. The services had 2 requests, 1 remark. The host saw 2 reports and 0 events.",
+	)
+	if strings.Contains(stderr, "\x1b") {
+		t.Errorf("a terminal would obey:\n%q", stderr)
+	}
+	b, err := os.ReadFile(journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var services []string
+	for line := range strings.Lines(string(b)) {
+		var entry emulator.Entry
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatal(err)
+		}
+		services = append(services, string(entry.Service))
+	}
+	if got := strings.Join(services, " "); got != "wireserver kvp wireserver kvp" && got != "kvp wireserver wireserver kvp" {
+		t.Errorf("the journal is about %s", got)
+	}
+}
+
+func TestEmulateTellsOfTrouble(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := startEmulate(t, "--kvp-pool", dir)
+	stderr := e.stop(t).stderr
+	contains(t, stderr, "  host         PROVISIONING_REPORT\n", "wrong: KVP pool cannot be read: ", "WARN", "record for the host", "0 requests")
+	e = startEmulate(t, "--kvp-pool", dir, "--output", "json", "--log-level", "error")
+	if end := e.stop(t); end.stderr != "" {
+		t.Errorf("standard error has:\n%s", end.stderr)
+	}
 }
 
 func TestEmulateList(t *testing.T) {

@@ -66,11 +66,14 @@ func printJournal(w io.Writer, fabric *emulator.Fabric) {
 
 // summary counts requests, and what was wrong about them.
 func summary(entries []emulator.Entry) string {
-	n := 0
+	n, asked := 0, 0
 	for _, e := range entries {
 		n += len(e.Verdicts)
+		if e.Service != emulator.ServiceKVP {
+			asked++
+		}
 	}
-	return plural(len(entries), "request", "requests") + ", " + remarks(n)
+	return plural(asked, "request", "requests") + ", " + remarks(n)
 }
 
 func printWarnings(w io.Writer, warnings []string) {

@@ -116,7 +116,7 @@ func (a *app) emulate(ctx context.Context, s *stage, f *provisionFlags) error {
 		s.host = f.channels.host(true)
 	}
 	links := emulator.NewMemoryLinks(scenario)
-	if s.fabric, err = emulator.NewFabric(scenario, &emulator.Options{Links: links}); err != nil {
+	if s.fabric, err = emulator.NewFabric(scenario, &emulator.Options{Links: links, KVPPool: f.channels.pool}); err != nil {
 		return err
 	}
 	s.pool.Links = memlinks.Links(links)

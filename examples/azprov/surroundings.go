@@ -2,13 +2,10 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"go.uber.org/zap"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/emulator"
@@ -79,27 +76,4 @@ func fileError(op, path string, err error) error {
 		message, err = "cannot "+pathErr.Op, pathErr.Err // the target has the name already
 	}
 	return &azprov.Error{Op: op, Target: filepath.Clean(path), Kind: kind, Message: message, Last: err}
-}
-
-// logEntry logs a line of the journal: as a warning if something was wrong.
-func logEntry(logger *zap.Logger, line []byte) {
-	var e emulator.Entry
-	if json.Unmarshal(line, &e) != nil {
-		return
-	}
-	fields := []zap.Field{
-		zap.String("service", string(e.Service)), zap.String("method", e.Method), zap.String("path", e.Path),
-		zap.Int("status", e.Status),
-	}
-	if e.Fault != "" {
-		fields = append(fields, zap.String("fault", e.Fault))
-	}
-	if e.Report != nil {
-		fields = append(fields, zap.String("report", string(e.Report.State)))
-	}
-	if len(e.Verdicts) > 0 {
-		logger.Warn("request", append(fields, zap.Strings("wrong", e.Verdicts))...)
-		return
-	}
-	logger.Info("request", fields...)
 }
