@@ -30,12 +30,6 @@ var azprovEntries = []Entry{
 		Kinds:    []azprov.Kind{azprov.KindProtected},
 	},
 	{
-		ID: "agent-crashed", Text: "provisioning agent crashed", Source: SourceAzprov,
-		Cause:    "The agent ended in the middle of its work: an error in its program, a signal, or too little memory.",
-		NextStep: "Report the agent's error to its maintainers, with the supporting data; deploy with more memory if the console says that it ran out.",
-		Kinds:    []azprov.Kind{azprov.KindInternal},
-	},
-	{
 		ID: "not-found", Text: "required data not found", Source: SourceAzprov,
 		Cause:    "Something that provisioning cannot do without is not there: a medium, a document, a user to log in as.",
 		NextStep: checkTheDisc,
@@ -112,5 +106,29 @@ var azprovEntries = []Entry{
 		Cause:    "The machine, its medium or the service that answered is none of Azure's.",
 		NextStep: "Boot an image for the platform that the machine is on.",
 		Kinds:    []azprov.Kind{azprov.KindNotAzure},
+	},
+	{
+		ID: "agent-crashed", Text: "provisioning agent crashed", Source: SourceAzprov,
+		Cause:    "A program of the boot ended by its own mistake: a panic, a fault, or a watchdog that it no longer answered.",
+		NextStep: "Send the supporting data to the authors of the program that it names; another version of the image may do.",
+		Kinds:    []azprov.Kind{azprov.KindInternal},
+	},
+	{
+		ID: "unit-out-of-memory", Text: "provisioning program <unit> ran out of memory", Source: SourceAzprov,
+		Cause:    "The kernel ended a program of the boot because there was no memory left.",
+		NextStep: "Choose a larger size of VM, or load less into the initramfs.",
+		Kinds:    []azprov.Kind{azprov.KindInternal},
+	},
+	{
+		ID: "unit-timed-out", Text: "provisioning program <unit> timed out", Source: SourceAzprov,
+		Cause:    "A program of the boot took longer than its unit allows, and systemd ended it.",
+		NextStep: "Read in the supporting data what it waited for.",
+		Kinds:    []azprov.Kind{azprov.KindTimeout},
+	},
+	{
+		ID: "unit-failed", Text: "provisioning program <unit> failed", Source: SourceAzprov,
+		Cause:    "A program of the boot failed, like a stage of Ignition; its own error is in the supporting data.",
+		NextStep: "Correct what the error names: most often the configuration that was given to the VM, or what it downloads.",
+		Kinds:    []azprov.Kind{azprov.KindInternal},
 	},
 }

@@ -19,14 +19,15 @@ import (
 // unknowable are the reasons in the source that consist of nothing but another value,
 // with the reason why none is missed for it.
 var unknowable = map[string]string{
-	"imds/errors.go: document.Reason":                   "one that a parser has set",
-	"imds/errors.go: reasonOf()":                        "it returns one of the table of reasons",
-	"internal/xmldoc/parse.go: o.Reason + \": \" + ...": "the parser's caller gives what stands before the colon",
-	"examples/azprov/report.go: azprov.OneLine()":       "the user's own, of the command line",
-	"examples/azprov/exit.go: reason":                   "it prints one that an error has",
-	"examples/azprov/explain.go: r.Reason":              "it prints one that a report has",
-	"examples/azprov/explain.go: e.Text":                "it prints the catalogue's",
-	"examples/azprov/explain.go: reason":                "it prints the one that was asked for",
+	"imds/errors.go: document.Reason":                     "one that a parser has set",
+	"imds/errors.go: reasonOf()":                          "it returns one of the table of reasons",
+	"internal/xmldoc/parse.go: o.Reason + \": \" + ...":   "the parser's caller gives what stands before the colon",
+	"examples/azprov/report.go: azprov.OneLine()":         "the user's own, of the command line",
+	"examples/azprov/exit.go: reason":                     "it prints one that an error has",
+	"examples/azprov/explain.go: r.Reason":                "it prints one that a report has",
+	"examples/azprov/explain.go: e.Text":                  "it prints the catalogue's",
+	"examples/azprov/explain.go: reason":                  "it prints the one that was asked for",
+	"examples/azprov/report_journal.go: azprov.OneLine()": "the user's own, of the command line",
 }
 
 // TestEveryReasonIsInTheCatalogue reads the source of the whole module: each text that is

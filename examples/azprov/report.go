@@ -26,6 +26,7 @@ type reportFlags struct {
 	agentName   agentName
 	reason      string
 	details     []string
+	journal     journalFlags
 	description string
 	force       bool
 	network     choice
@@ -57,19 +58,26 @@ again, and not contradicted.`,
 		Use: "failure", Short: "Report that provisioning has failed",
 		Long: `Reports that provisioning has failed: the deployment fails with the reason, which
 Azure shows to its creator. It cannot be taken back. The report is one record of at
-most 4,095 bytes; details are shortened first. Put no secret into it.`,
-		Example: `  azprov report failure --reason "disk is full" --detail device=/dev/sda --detail free=0`,
-		Args:    noArguments, Annotations: map[string]string{annotationAction: "report the failure"},
+most 4,095 bytes; details are shortened first. Put no secret into it.
+
+With --from-journal the report says why a unit of systemd has failed: its result and
+the lines of its journal that tell the cause, without what looks like a secret. It is
+for OnFailure= and ExecStopPost=; examples/systemd has units. A unit that has not
+failed is not reported, unless --reason is given.`,
+		Example: `  azprov report failure --reason "disk is full" --detail device=/dev/sda --detail free=0
+  azprov report failure --from-journal ignition-fetch.service`,
+		Args: noArguments, Annotations: map[string]string{annotationAction: "report the failure"},
 		RunE: func(command *cobra.Command, _ []string) error {
-			outcome, err := f.failure()
+			outcome, err := a.failureOutcome(command.Context(), f)
 			if err != nil {
 				return err
 			}
 			return a.runReport(command, f, outcome)
 		},
 	}
-	failure.Flags().StringVar(&f.reason, "reason", "", "`TEXT` that says why (required)")
+	failure.Flags().StringVar(&f.reason, "reason", "", "`TEXT` that says why (required without --from-journal)")
 	failure.Flags().StringArrayVar(&f.details, "detail", nil, "supporting data, `KEY=VALUE`; may be repeated")
+	f.journal.register(failure.Flags())
 	progressing := &cobra.Command{
 		Use: "in-progress", Short: "Report that this VM is being provisioned",
 		Long: `Reports that the VM is still being provisioned. It is no outcome: it may be repeated,
@@ -101,6 +109,17 @@ func (f *reportFlags) failure() (provision.Outcome, error) {
 	if strings.TrimSpace(f.reason) == "" {
 		return provision.Outcome{}, usagef(`say why, like --reason "disk is full"`, "--reason is missing")
 	}
+	details, err := f.supporting()
+	if err != nil {
+		return provision.Outcome{}, err
+	}
+	return provision.Outcome{State: provision.ReportFailed, Err: &azprov.Error{
+		Op: "report failure", Kind: azprov.KindInternal, Message: f.reason, Reason: azprov.OneLine(f.reason), Details: details,
+	}}, nil
+}
+
+// supporting is the data of --detail.
+func (f *reportFlags) supporting() ([]azprov.Detail, error) {
 	// The keys of the record that the report itself has.
 	own := []string{"result", "reason", "agent", "pps_type", "vm_id", "timestamp", "documentation_url"}
 	var details []azprov.Detail
@@ -108,15 +127,13 @@ func (f *reportFlags) failure() (provision.Outcome, error) {
 		key, value, ok := strings.Cut(text, "=")
 		switch {
 		case !ok || key == "":
-			return provision.Outcome{}, usagef("want --detail KEY=VALUE", "--detail %q has no key", text)
+			return nil, usagef("want --detail KEY=VALUE", "--detail %q has no key", text)
 		case slices.Contains(own, key):
-			return provision.Outcome{}, usagef("choose another key", "--detail %s: the report has a field of that name", key)
+			return nil, usagef("choose another key", "--detail %s: the report has a field of that name", key)
 		}
 		details = append(details, azprov.Detail{Key: key, Value: value})
 	}
-	return provision.Outcome{State: provision.ReportFailed, Err: &azprov.Error{
-		Op: "report failure", Kind: azprov.KindInternal, Message: f.reason, Reason: azprov.OneLine(f.reason), Details: details,
-	}}, nil
+	return details, nil
 }
 
 func (a *app) runReport(command *cobra.Command, f *reportFlags, outcome provision.Outcome) error {

@@ -123,6 +123,7 @@ var layout = []layoutRow{
 	{"internal/programtest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition, noEtree}}}, // for tests
 	{"internal/record", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/udf", [][]ban{everywhere, parser, {noEtree}}},
+	{"internal/unitfailure", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/xmldoc", [][]ban{everywhere, parser}},
 	{"internal/wait", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/retry", [][]ban{everywhere, {noEtree, noIMDS, noWireServer, upward, noEmulator}}},
