@@ -116,6 +116,7 @@ func (r *Reporter) Report(ctx context.Context, outcome Outcome) (ReportResult, e
 		return result, nil
 	case verdictContradicts:
 		return s.told(), contradiction(s.known)
+	case verdictSend:
 	}
 	return s.send(ctx)
 }

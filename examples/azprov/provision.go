@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/emulator"
@@ -94,7 +95,11 @@ report, timeline, and error where there is one. Steps go to standard error.`,
 		Annotations: map[string]string{annotationAction: "provision"},
 		RunE:        func(command *cobra.Command, _ []string) error { return a.runProvision(command, f) },
 	}
-	flags := command.Flags()
+	a.provisionFlags(command.Flags(), f)
+	return command
+}
+
+func (a *app) provisionFlags(flags *pflag.FlagSet, f *provisionFlags) {
 	flags.Var(&f.emulate, "emulate", "provision against an emulated platform, as a scenario describes it")
 	flags.Lookup("emulate").NoOptDefVal = emulator.DefaultScenario
 	flags.StringVar(&f.ovf, "ovf", "", "the provisioning medium: `DIR|FILE`, where it is mounted, or its ovf-env.xml")
@@ -107,7 +112,6 @@ report, timeline, and error where there is one. Steps go to standard error.`,
 	flags.StringVar(&f.defaultUser, "default-user", "", "`NAME` of the user if neither IMDS nor the medium names one")
 	a.agentNameFlag(flags, &f.agentName)
 	f.channels.register(flags)
-	return command
 }
 
 // provisionArguments explains the one stray argument that is likely.

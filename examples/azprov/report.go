@@ -54,6 +54,33 @@ again, and not contradicted.`,
 			return a.runReport(command, f, provision.Outcome{State: provision.ReportReady})
 		},
 	}
+	progressing := &cobra.Command{
+		Use: "in-progress", Short: "Report that this VM is being provisioned",
+		Long: `Reports that the VM is still being provisioned. It is no outcome: it may be repeated,
+and is not remembered.`,
+		Example: `  azprov report in-progress --description "installing packages"`,
+		Args:    noArguments, Annotations: map[string]string{annotationAction: "report progress"},
+		RunE: func(command *cobra.Command, _ []string) error {
+			return a.runReport(command, f, provision.Outcome{State: provision.ReportInProgress, Description: f.description})
+		},
+	}
+	progressing.Flags().StringVar(&f.description, "description", "", "`TEXT` for people (default Starting)")
+	group := groupCommand("report", "Tell the platform how provisioning goes",
+		`Reports through the wire server, with the ids of a goal state that was just read, and to
+the host by Hyper-V KVP, a file on this machine. A failure is in the file first, because
+there may be no network; a success just before the wire server is told.
+
+What was told is remembered in the state directory, and not contradicted for the rest
+of the boot.`, ready, a.reportFailureCommand(f), progressing)
+	flags := group.PersistentFlags()
+	a.agentNameFlag(flags, &f.agentName)
+	f.channels.register(flags)
+	flags.Var(&f.network, "network", "who brings the network up if the wire server is out of reach: "+networkSystem+" (nobody), "+networkManaged+" or "+networkOwn+" (by DHCP, here; root)")
+	flags.BoolVar(&f.force, "force", false, "report even what contradicts an earlier report, or repeats it")
+	return group
+}
+
+func (a *app) reportFailureCommand(f *reportFlags) *cobra.Command {
 	failure := &cobra.Command{
 		Use: "failure", Short: "Report that provisioning has failed",
 		Long: `Reports that provisioning has failed: the deployment fails with the reason, which
@@ -78,30 +105,7 @@ failed is not reported, unless --reason is given.`,
 	failure.Flags().StringVar(&f.reason, "reason", "", "`TEXT` that says why (required without --from-journal)")
 	failure.Flags().StringArrayVar(&f.details, "detail", nil, "supporting data, `KEY=VALUE`; may be repeated")
 	f.journal.register(failure.Flags())
-	progressing := &cobra.Command{
-		Use: "in-progress", Short: "Report that this VM is being provisioned",
-		Long: `Reports that the VM is still being provisioned. It is no outcome: it may be repeated,
-and is not remembered.`,
-		Example: `  azprov report in-progress --description "installing packages"`,
-		Args:    noArguments, Annotations: map[string]string{annotationAction: "report progress"},
-		RunE: func(command *cobra.Command, _ []string) error {
-			return a.runReport(command, f, provision.Outcome{State: provision.ReportInProgress, Description: f.description})
-		},
-	}
-	progressing.Flags().StringVar(&f.description, "description", "", "`TEXT` for people (default Starting)")
-	group := groupCommand("report", "Tell the platform how provisioning goes",
-		`Reports through the wire server, with the ids of a goal state that was just read, and to
-the host by Hyper-V KVP, a file on this machine. A failure is in the file first, because
-there may be no network; a success just before the wire server is told.
-
-What was told is remembered in the state directory, and not contradicted for the rest
-of the boot.`, ready, failure, progressing)
-	flags := group.PersistentFlags()
-	a.agentNameFlag(flags, &f.agentName)
-	f.channels.register(flags)
-	flags.Var(&f.network, "network", "who brings the network up if the wire server is out of reach: "+networkSystem+" (nobody), "+networkManaged+" or "+networkOwn+" (by DHCP, here; root)")
-	flags.BoolVar(&f.force, "force", false, "report even what contradicts an earlier report, or repeats it")
-	return group
+	return failure
 }
 
 // failure makes the outcome of the flags.

@@ -32,10 +32,10 @@ func monitor(pipe io.Reader, report func(context.Context, error) error) int {
 	if err == nil {
 		return 0
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), reportTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), reportTimeout) //nolint:forbidigo // The process is this one's own.
 	defer cancel()
 	if err := report(ctx, err); err != nil {
-		_, _ = io.WriteString(os.Stderr, "the crash of the agent was not reported: "+azprov.OneLine(err.Error())+"\n")
+		_, _ = io.WriteString(os.Stderr, "the crash of the agent was not reported: "+azprov.OneLine(err.Error())+"\n") //nolint:forbidigo // Nobody is left to tell.
 		return 1
 	}
 	return 0

@@ -52,6 +52,7 @@ const (
 // Errors: *azprov.Error of KindInternal, if the other process cannot be started. The agent can
 // go on without it; done may be called all the same.
 func Watch(report func(ctx context.Context, err error) error, signals ...os.Signal) (done func(), err error) {
+	//nolint:forbidigo // The process that watches belongs to this package.
 	if watched := os.Getenv(variable); watched != "" && watched == strconv.Itoa(os.Getppid()) {
 		os.Exit(monitor(os.Stdin, report))
 	}
@@ -93,11 +94,13 @@ func start() (pipe *os.File, process *os.Process, err error) {
 	}
 	defer func() { _ = null.Close() }()
 	own := func(entry string) bool { return strings.HasPrefix(entry, variable+"=") }
-	process, err = os.StartProcess(program, os.Args, &os.ProcAttr{
-		Env:   append(slices.DeleteFunc(os.Environ(), own), variable+"="+strconv.Itoa(os.Getpid())),
-		Files: []*os.File{in, null, os.Stderr},
+	environment := slices.DeleteFunc(os.Environ(), own) //nolint:forbidigo // The same program in the same surroundings.
+	attributes := &os.ProcAttr{
+		Env:   append(environment, variable+"="+strconv.Itoa(os.Getpid())),
+		Files: []*os.File{in, null, os.Stderr}, //nolint:forbidigo // The other process has it for its last words.
 		Sys:   apart(),
-	})
+	}
+	process, err = os.StartProcess(program, os.Args, attributes) //nolint:gosec // This very program.
 	if err != nil {
 		_ = out.Close()
 		return nil, nil, err

@@ -111,7 +111,7 @@ func TestWatchDoesNotReachChildren(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "report")
 	// The variable of an agent that is watched, in the environment of one that is not.
 	command := exec.CommandContext(t.Context(), program, "well", file)
-	command.Env = append(os.Environ(), "AZPROV_CRASH_WATCHES=1") //nolint:forbidigo // The program's.
+	command.Env = append(os.Environ(), "AZPROV_CRASH_WATCHES=1")
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}

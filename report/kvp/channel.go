@@ -105,7 +105,7 @@ func (c *ReportChannel) FlushEvents(ctx context.Context) error {
 // drain empties the queue, or gives up until the next event.
 func (c *ReportChannel) drain(queue *Queue) {
 	for {
-		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout) //nolint:forbidigo // No caller waits.
 		err := c.FlushEvents(ctx)
 		cancel()
 		c.mu.Lock()
