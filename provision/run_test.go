@@ -29,10 +29,13 @@ type rig struct {
 	options *provision.Options
 }
 
-func newRig(t *testing.T, scenario emulator.Scenario) *rig {
+func newRig(t *testing.T, scenario emulator.Scenario) *rig { return newRigWithPool(t, scenario, "") }
+
+// newRigWithPool has a host that reads the pool file of Hyper-V KVP.
+func newRigWithPool(t *testing.T, scenario emulator.Scenario, pool string) *rig {
 	t.Helper()
 	memory := emulator.NewMemoryLinks(scenario)
-	f, err := emulator.NewFabric(scenario, &emulator.Options{Links: memory})
+	f, err := emulator.NewFabric(scenario, &emulator.Options{Links: memory, KVPPool: pool})
 	if err != nil {
 		t.Fatal(err)
 	}

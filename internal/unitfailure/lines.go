@@ -18,7 +18,7 @@ const (
 	// maxWord bounds a result, a signal or a name.
 	maxWord = 64
 	// maxSplit bounds the lines that are looked at: the last ones.
-	maxSplit = 4 * maxLines
+	maxSplit = 2 * maxLines
 )
 
 // line is one line of a message. Only a PEM block, which has several, is taken out of it

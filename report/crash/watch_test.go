@@ -46,7 +46,7 @@ func TestEnds(t *testing.T) {
 		{how: "fatal", exception: "fatal error of Go's runtime in sync.(*Mutex).Unlock", stack: "main.main()"},
 		{how: "deep", exception: "fatal error of Go's runtime in main.deep", stack: "main.deep("},
 		{how: "kill", exception: "the agent ended without a word: killed, or it left in the middle"},
-		{how: "hangup", exception: "the agent ended without a word: killed, or it left in the middle"},
+		{how: "term", exception: "the agent ended without a word: killed, or it left in the middle"},
 		{how: "caught", exception: "the agent was ended by a signal: terminated"},
 		{how: "quit", exception: "SIGQUIT: quit"},
 		{how: "group", exception: "the agent ended without a word: killed, or it left in the middle"},

@@ -20,6 +20,10 @@ type harbour struct{ ships map[string]int }
 
 func main() {
 	how, file := os.Args[1], os.Args[2]
+	var signals []os.Signal
+	if how == "caught" {
+		signals = append(signals, syscall.SIGTERM)
+	}
 	done, err := crash.Watch(func(_ context.Context, err error) error {
 		var e *azprov.Error
 		if !errors.As(err, &e) {
@@ -33,7 +37,7 @@ func main() {
 			return errors.New("no wire")
 		}
 		return os.WriteFile(file, append(b, fmt.Sprintf("\n%s\n%s\n%q\n", e.Kind, e.Reason, e.Details)...), 0o600)
-	}, syscall.SIGTERM)
+	}, signals...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(9)
@@ -69,17 +73,14 @@ func main() {
 	case "kill":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		time.Sleep(time.Minute)
-	case "hangup":
-		_ = syscall.Kill(os.Getpid(), syscall.SIGHUP)
-		time.Sleep(time.Minute)
-	case "caught":
+	case "term", "caught": // unlike others, SIGTERM is not ignored because a parent did so
 		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
 		time.Sleep(time.Minute)
 	case "quit":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGQUIT)
 		time.Sleep(time.Minute)
 	case "group": // as a terminal or a supervisor does it
-		_ = syscall.Kill(0, syscall.SIGINT)
+		_ = syscall.Kill(0, syscall.SIGTERM)
 		time.Sleep(time.Minute)
 	default:
 		os.Exit(8)
