@@ -179,6 +179,7 @@ func TestFailures(t *testing.T) {
 }
 
 func (row failure) check(t *testing.T) {
+	t.Helper()
 	s := lookup(t, "linux-vm")
 	if row.scenario != "" {
 		s = lookup(t, row.scenario)

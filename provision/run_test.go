@@ -29,7 +29,10 @@ type rig struct {
 	options *provision.Options
 }
 
-func newRig(t *testing.T, scenario emulator.Scenario) *rig { return newRigWithPool(t, scenario, "") }
+func newRig(t *testing.T, scenario emulator.Scenario) *rig {
+	t.Helper()
+	return newRigWithPool(t, scenario, "")
+}
 
 // newRigWithPool has a host that reads the pool file of Hyper-V KVP.
 func newRigWithPool(t *testing.T, scenario emulator.Scenario, pool string) *rig {
