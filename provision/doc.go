@@ -17,6 +17,13 @@
 //
 // What the package cannot know it takes through small interfaces: [Medium] reads
 // ovf-env.xml, [Network] brings an interface up, [KeyResolver] turns fingerprints
-// into keys, [HostChannel] is the
-// second way to the host.
+// into keys, [HostChannel] is the second way to the host.
+//
+// A [Reporter] alone is for programs that only report: one that runs when another has
+// failed, a check that decides about Ready. Its latch knows what others have told. A
+// crash of the agent itself is reported by package report/crash:
+//
+//	reporter, err := provision.NewReporter(nil)
+//	done, err := crash.Watch(reporter.ReportFailure)
+//	defer done()
 package provision

@@ -3,9 +3,11 @@ package provision_test
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
+	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/emulator"
 	"github.com/azprov/azprov/imds"
 	"github.com/azprov/azprov/provision"
@@ -79,4 +81,34 @@ func ExampleProvisioner_Report() {
 	result, err := p.Report(ctx, provision.Outcome{State: provision.ReportReady, VMID: m.VMID})
 	fmt.Println(result.State, err)
 	// Output: Ready <nil>
+}
+
+// A program that systemd starts when another one has failed: the failure is in the host's
+// file at once, and at the wire server when there is a network.
+func ExampleReporter() {
+	reporter, err := provision.NewReporter(&provision.ReporterOptions{
+		Channel:  provision.ChannelKVP, // an agent leaves it out, for both
+		Host:     printed{},
+		StateDir: provision.NoStateDir,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	result, err := reporter.Report(context.Background(), provision.Outcome{
+		State: provision.ReportFailed,
+		Err:   &azprov.Error{Op: "disks", Reason: "disk is full", Details: []azprov.Detail{{Key: "device", Value: "/dev/sda"}}},
+	})
+	fmt.Println(result.State, err)
+	// Output:
+	// result=error|reason=disk is full
+	// Failed <nil>
+}
+
+type printed struct{}
+
+func (printed) WriteReport(_ context.Context, record string) error {
+	fields := strings.Split(record, "|")
+	fmt.Println(strings.Join(fields[:2], "|"))
+	return nil
 }

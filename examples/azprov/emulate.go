@@ -261,6 +261,9 @@ func (a *app) explain(fabric *emulator.Fabric, server *emulator.Server, f *emula
 	case scenario.VM.CustomData.Len() > 0: // it is on the medium only
 		command = append(command, "--allow-missing-custom-data")
 	}
+	if f.kvpPool != "" {
+		command = append(command, "--kvp-pool", quote(f.kvpPool))
+	}
 	a.remark("Scenario %s: %s\nProvision against it from a second shell:\n\n  %s\n", scenario.Name, scenario.Description, strings.Join(command, " "))
 	if path := f.medium + f.media; !hasMedium && path != "" {
 		a.remark("The scenario has no provisioning medium; nothing was written to %s.", path)

@@ -163,6 +163,9 @@ func (a *app) runReport(command *cobra.Command, f *reportFlags, outcome provisio
 	result, err := reporter.Report(ctx, outcome)
 	if err != nil {
 		a.tellHeard(result, err)
+		if f.channels.channel.value == string(provision.ChannelKVP) {
+			return withHint(err, channelHints[azprov.KindOf(err)])
+		}
 		return err
 	}
 	return a.print(struct {
@@ -175,6 +178,13 @@ func (a *app) runReport(command *cobra.Command, f *reportFlags, outcome provisio
 		}
 		printReport(w, result, who)
 	})
+}
+
+// channelHints say what to do about the host's file, where the report goes there alone.
+var channelHints = map[azprov.Kind]string{
+	azprov.KindNotFound: "hv_kvp_daemon makes it when it starts (package hyperv-daemons, on Ubuntu linux-cloud-tools); --kvp-pool FILE names another, and makes it",
+	azprov.KindDenied:   "run it as root, or name a file of your own with --kvp-pool FILE",
+	azprov.KindTimeout:  poolHints[azprov.KindTimeout],
 }
 
 // tellHeard says on standard error who was told, where the wire server was not.
