@@ -225,6 +225,9 @@ func (row failure) check(t *testing.T) {
 	for _, text := range heard {
 		row.compare(t, text)
 	}
+	if n := len(r.fabric.HostEvents()); n < 4 || n > 60 { // a loop does not fill the file
+		t.Errorf("the host has %d events", n)
+	}
 	if r.fabric.State() != emulator.StateFailed {
 		t.Errorf("the platform shows %s", r.fabric.State())
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math/bits"
 	"sync"
 	"time"
 
@@ -89,12 +90,14 @@ type timeline struct {
 
 	mu    sync.Mutex
 	steps []Step
+	begun map[StepName]int
 }
 
 // step runs do as a step. do returns a note.
 func (t *timeline) step(ctx context.Context, name StepName, do func(context.Context) (string, error)) error {
 	s := Step{Name: name, Start: time.Now()}
-	t.emit(StepEvent{Step: s})
+	told := t.worthTelling(name)
+	t.emit(StepEvent{Step: s}, told)
 	s.Note, s.Err = do(ctx)
 	s.Duration = time.Since(s.Start)
 	t.mu.Lock()
@@ -105,12 +108,27 @@ func (t *timeline) step(ctx context.Context, name StepName, do func(context.Cont
 		note = zap.String("note", s.Note)
 	}
 	t.logger.Info("step", zap.String("step", string(name)), zap.Duration("took", s.Duration), note, zap.Error(s.Err))
-	t.emit(StepEvent{Step: s, Done: true})
+	t.emit(StepEvent{Step: s, Done: true}, told)
 	return s.Err
 }
 
-func (t *timeline) emit(e StepEvent) {
-	t.event(stepEvent(e))
+// worthTelling: the host hears of a step that is repeated the 1st, 2nd, 4th, 8th, … time. Its
+// file has room for about a thousand records, of all agents, and IMDS may be read hundreds of
+// times.
+func (t *timeline) worthTelling(name StepName) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.begun == nil {
+		t.begun = map[StepName]int{}
+	}
+	t.begun[name]++
+	return bits.OnesCount(uint(t.begun[name])) == 1 //nolint:gosec // It counts from 1.
+}
+
+func (t *timeline) emit(e StepEvent, told bool) {
+	if told {
+		t.event(stepEvent(e))
+	}
 	if t.onStep == nil {
 		return
 	}
