@@ -2,7 +2,9 @@ package emulator_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +76,24 @@ func TestHostHoldsNoSecret(t *testing.T) {
 				t.Error("nothing was replaced")
 			}
 		})
+	}
+}
+
+// The guest has a private key in DER, and an agent that gives it away does so in base64.
+func TestHostKnowsPrivateKeys(t *testing.T) {
+	t.Parallel()
+	s, err := emulator.LookupScenario("fingerprint-keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(s.VM.Certificates[0].PrivateKey.Reveal())
+	key := base64.StdEncoding.EncodeToString(block.Bytes)
+	vm := newHostVM(t, s, emulator.Options{})
+	source := kvp.Source{Prefix: "PILOT"}
+	record(source.Records(kvp.Event{Type: kvp.EventDiagnostic, Name: "x", Message: "the key is " + key})...)(vm)
+	collect(vm)
+	if got := everything(t, vm.fabric); strings.Contains(got, key[40:80]) || !strings.Contains(got, azprov.Redacted) {
+		t.Errorf("%s", got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"net/http"
 	"net/url"
@@ -218,7 +219,11 @@ func (s Scenario) secrets(documents ...object) []string {
 	for _, vm := range []VM{s.VM, s.Pool.Owner} {
 		plain = append(plain, vm.Password.RevealString(), vm.CustomData.RevealString(), vm.UserData.RevealString())
 		for _, entry := range vm.Certificates {
-			plain = append(plain, entry.PrivateKey.RevealString())
+			key := entry.PrivateKey.Reveal()
+			plain = append(plain, string(key))
+			if block, _ := pem.Decode(key); block != nil {
+				plain = append(plain, string(block.Bytes)) // what the guest gets
+			}
 		}
 	}
 	for _, document := range documents {

@@ -88,7 +88,7 @@ func ExampleProvisioner_Report() {
 func ExampleReporter() {
 	reporter, err := provision.NewReporter(&provision.ReporterOptions{
 		Channel:  provision.ChannelKVP, // an agent leaves it out, for both
-		Host:     printed{},
+		Host:     onScreen{},
 		StateDir: provision.NoStateDir,
 	})
 	if err != nil {
@@ -105,9 +105,9 @@ func ExampleReporter() {
 	// Failed <nil>
 }
 
-type printed struct{}
+type onScreen struct{}
 
-func (printed) WriteReport(_ context.Context, record string) error {
+func (onScreen) WriteReport(_ context.Context, record string) error {
 	fields := strings.Split(record, "|")
 	fmt.Println(strings.Join(fields[:2], "|"))
 	return nil
