@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -422,4 +423,44 @@ func TestNewReporterRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// TestLatchPrefersWhatCountsMore: a machine that learns its id has two entries.
+func TestLatchPrefersWhatCountsMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newReporterRig(t, nil)
+		known := r.options.Sysfs
+		r.options.Sysfs = fstest.MapFS{}
+		if _, err := r.process(t).Report(t.Context(), provision.Outcome{State: provision.ReportInProgress}); err != nil {
+			t.Fatal(err)
+		}
+		r.options.Sysfs = known
+		if _, err := r.process(t).Report(t.Context(), provision.Outcome{State: provision.ReportFailed, Err: sunk}); err != nil {
+			t.Fatal(err)
+		}
+		for _, state := range []provision.ReportState{provision.ReportInProgress, provision.ReportReady} {
+			if _, err := r.process(t).Report(t.Context(), provision.Outcome{State: state, Description: "again"}); !errors.Is(err, provision.ErrContradiction) {
+				t.Errorf("%s after Failed: %v", state, err)
+			}
+		}
+	})
+}
+
+// TestNetworkOfTheRunIsNotBroughtUpAgain: what took five seconds to try would take them
+// from the report.
+func TestNetworkOfTheRunIsNotBroughtUpAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := lookup(t, "linux-vm")
+		s.WireServer.Faults = []emulator.Fault{{Kind: emulator.FaultHang, Times: 1}}
+		r := newRig(t, s)
+		h := &harbour{}
+		r.options.Network = h
+		r.options.Apply = func(context.Context, *provision.Machine) error { return sunk }
+		result, err := provision.Run(t.Context(), r.options)
+		if !errors.Is(err, sunk) || result.ReportErr != nil || h.ups != 1 || h.down != 1 {
+			t.Errorf("%v, %v, up %d times and down %d times", err, result.ReportErr, h.ups, h.down)
+		}
+	})
 }

@@ -122,7 +122,7 @@ func (t *timeline) worthTelling(name StepName) bool {
 		t.begun = map[StepName]int{}
 	}
 	t.begun[name]++
-	return bits.OnesCount(uint(t.begun[name])) == 1 //nolint:gosec // It counts from 1.
+	return bits.OnesCount(uint(t.begun[name])) == 1
 }
 
 func (t *timeline) emit(e StepEvent, told bool) {
