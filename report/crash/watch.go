@@ -6,9 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,8 +13,8 @@ import (
 )
 
 const (
-	// variable marks the environment of the process that watches, with the id of the one
-	// that is watched.
+	// variable marks the environment of the process that watches, and of no other: the one
+	// that is watched may be gone before that has begun, so nothing else tells them apart.
 	variable = "AZPROV_CRASH_WATCHES"
 	// farewell is what an agent writes that ends as it should. No crash text begins so.
 	farewell = "\x00done\n"
@@ -53,7 +50,7 @@ const (
 // go on without it; done may be called all the same.
 func Watch(report func(ctx context.Context, err error) error, signals ...os.Signal) (done func(), err error) {
 	//nolint:forbidigo // The process that watches belongs to this package.
-	if watched := os.Getenv(variable); watched != "" && watched == strconv.Itoa(os.Getppid()) {
+	if os.Getenv(variable) != "" {
 		os.Exit(monitor(os.Stdin, report))
 	}
 	pipe, process, err := start()
@@ -93,10 +90,9 @@ func start() (pipe *os.File, process *os.Process, err error) {
 		return nil, nil, err
 	}
 	defer func() { _ = null.Close() }()
-	own := func(entry string) bool { return strings.HasPrefix(entry, variable+"=") }
-	environment := slices.DeleteFunc(os.Environ(), own) //nolint:forbidigo // The same program in the same surroundings.
+	environment := os.Environ() //nolint:forbidigo // The same program in the same surroundings.
 	attributes := &os.ProcAttr{
-		Env:   append(environment, variable+"="+strconv.Itoa(os.Getpid())),
+		Env:   append(environment, variable+"=1"),
 		Files: []*os.File{in, null, os.Stderr}, //nolint:forbidigo // The other process has it for its last words.
 		Sys:   apart(),
 	}

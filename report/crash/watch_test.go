@@ -104,15 +104,24 @@ func checkStack(t *testing.T, got, headline, line string) {
 	}
 }
 
-// Processes that a crashed agent has left do not hold up its report.
-func TestWatchDoesNotReachChildren(t *testing.T) {
+// An agent that is gone before the other process has begun is reported too, and does not
+// begin anew as that process.
+func TestGoneAtOnce(t *testing.T) {
 	t.Parallel()
 	program := agent(t)
 	file := filepath.Join(t.TempDir(), "report")
-	// The variable of an agent that is watched, in the environment of one that is not.
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = out.Close() // by whoever held it
+	defer func() { _ = in.Close() }()
 	command := exec.CommandContext(t.Context(), program, "well", file)
-	command.Env = append(os.Environ(), "AZPROV_CRASH_WATCHES=1")
+	command.Env, command.Stdin = append(os.Environ(), "AZPROV_CRASH_WATCHES=1"), in
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
+	}
+	if got, err := os.ReadFile(file); err != nil || !strings.Contains(string(got), "without a word") {
+		t.Errorf("%v: %s", err, got)
 	}
 }
