@@ -131,6 +131,7 @@ func TestInProgress(t *testing.T) {
 			{59 * time.Second, provision.Outcome{State: provision.ReportInProgress}, true}, // a loop says nothing new
 			{time.Second, provision.Outcome{State: provision.ReportInProgress}, false},
 			{time.Second, provision.Outcome{State: provision.ReportInProgress, Description: "mooring"}, false},
+			{time.Second, provision.Outcome{State: provision.ReportInProgress, Description: "mooring"}, true}, // of the last text
 			{time.Second, provision.Outcome{State: provision.ReportReady}, false},
 		} {
 			time.Sleep(row.after)

@@ -49,7 +49,8 @@ func (s *sending) keep() {
 // send tells the platform by each channel, in the order that Report promises, and keeps
 // what was told.
 func (s *sending) send(ctx context.Context) (ReportResult, error) {
-	if s.known.State != s.outcome.State || s.outcome.Force {
+	// Of a failure, what was told of it before is kept.
+	if s.known.State != s.outcome.State || s.outcome.State == ReportInProgress || s.outcome.Force {
 		s.known = latched{State: s.outcome.State, Text: progressText(s)}
 	}
 	switch s.outcome.State {

@@ -56,8 +56,8 @@ again, and not contradicted.`,
 	}
 	progressing := &cobra.Command{
 		Use: "in-progress", Short: "Report that this VM is being provisioned",
-		Long: `Reports that the VM is still being provisioned. It is no outcome: it may be repeated,
-and is not remembered.`,
+		Long: `Reports that the VM is still being provisioned. It is no outcome, and may be repeated;
+the same text is sent once a minute at most.`,
 		Example: `  azprov report in-progress --description "installing packages"`,
 		Args:    noArguments, Annotations: map[string]string{annotationAction: "report progress"},
 		RunE: func(command *cobra.Command, _ []string) error {
