@@ -103,7 +103,7 @@ func TestPoolThatCannotBeRead(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "pool")
 			if err := put(path); err != nil {
-				t.Skip(err)
+				t.Skip("what is in the way cannot be made here: " + err.Error())
 			}
 			f, err := emulator.NewFabric(theTestScenario(t), &emulator.Options{KVPPool: path})
 			if err != nil {

@@ -152,7 +152,7 @@ func TestWhatIsNoPool(t *testing.T) {
 					t.Fatal(err)
 				}
 				if err := row.prepare(path); err != nil {
-					t.Skip(err)
+					t.Skip("it cannot be prepared here: " + err.Error())
 				}
 				err := do(t.Context(), kvp.Open(&kvp.Options{Path: path}))
 				var e *azprov.Error
@@ -317,7 +317,7 @@ func TestGoroutines(t *testing.T) {
 	_, path := poolFile(t, nil)
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(filepath.Dir(path), link); err != nil {
-		t.Skip(err)
+		t.Skip("no symbolic links here: " + err.Error())
 	}
 	pools := []*kvp.Pool{
 		kvp.Open(&kvp.Options{Path: path, LockTimeout: time.Minute}),
