@@ -25,6 +25,9 @@ import (
 // agentDir in the environment makes the test binary be an agent, whose files are there.
 const agentDir = "AZPROV_E2E_AGENT"
 
+// agentStop is the beginning of the line at which the agent is to stop, until it is killed.
+const agentStop = "AZPROV_E2E_STOP"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(agentDir); dir != "" {
 		os.Exit(agent(dir))
@@ -48,7 +51,13 @@ func agent(dir string) int {
 	say := func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
-		fmt.Printf(format+"\n", args...)
+		line := fmt.Sprintf(format, args...)
+		fmt.Println(line)
+		// What is to be killed here must not get any further: a report may be accepted and
+		// its process killed before it knows, which is another test's business.
+		if at := os.Getenv(agentStop); at != "" && strings.HasPrefix(line, at) {
+			time.Sleep(time.Hour)
+		}
 	}
 	network, err := ephemeral.New(&ephemeral.Options{
 		Driver:    driver,
@@ -171,7 +180,7 @@ func (g *guest) run(ctx context.Context, killAt string) (lines []string, killed 
 	}
 	reader, writer := io.Pipe()
 	command := g.lab.Command(ctx, self)
-	command.Env = append(os.Environ(), agentDir+"="+g.dir)
+	command.Env = append(os.Environ(), agentDir+"="+g.dir, agentStop+"="+killAt)
 	command.Stdout, command.Stderr = writer, writer
 	if err := command.Start(); err != nil {
 		g.t.Fatal(err)
