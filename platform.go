@@ -10,6 +10,9 @@ const (
 	// WireServerEndpoint is the base URL of the wire server, unless DHCP option
 	// 245 names another.
 	WireServerEndpoint = "http://168.63.129.16"
+	// HostGAEndpoint is the base URL of the HostGAPlugin, the guest agent's second source
+	// of goal states: a port of its own at the wire server's address.
+	HostGAEndpoint = "http://168.63.129.16:32526"
 )
 
 // DocumentationURL is where the platform sends a user whose VM failed to

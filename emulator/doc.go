@@ -1,6 +1,6 @@
 // Package emulator plays the side of Azure that a VM sees while it boots: the
-// Instance Metadata Service, the wire server, the provisioning medium and the
-// firmware's tables. A [Fabric] is made from a [Scenario], holds the state of one
+// Instance Metadata Service, the wire server, the HostGAPlugin, the provisioning medium
+// and the firmware's tables. A [Fabric] is made from a [Scenario], holds the state of one
 // VM, and writes down every request with its verdict.
 //
 //	scenario, err := emulator.LookupScenario("linux-vm")
@@ -13,8 +13,11 @@
 // that an agent which passes here is not surprised there. The emulator imports neither
 // client, or both could be wrong in the same way; what they share is the documents of
 // ovf and goalstate, which are held against captured ones. Certificates are
-// encrypted for whoever asks, as on Azure; that openssl opens them is tested. The
-// HostGAPlugin (port 32526) is not played.
+// encrypted for whoever asks, as on Azure; that openssl opens them is tested.
+//
+// The HostGAPlugin is there because WALinuxAgent reports nothing without it: versions,
+// health, vmSettings with their ETag, and what takes status and logs. There is no storage
+// behind it: status and logs are looked at and dropped, and artifacts are missing.
 //
 // The guest also has the ear of the host: with [Options.KVPPool] the fabric reads the file
 // in which it leaves its report and its events by Hyper-V's key-value pairs (KVP). Azure

@@ -44,9 +44,14 @@ type vmState struct {
 	identity
 	versions []string // oldest first
 	ciphers  []string
-	reports  []Report
-	rate     rateLimit
-	faults   map[Service]*faultQueue
+	// extensions is what the platform wants of the guest agent.
+	extensions   Extensions
+	noVMSettings bool
+	// formerContainers are the ids of the containers that the VM has left.
+	formerContainers []string
+	reports          []Report
+	rate             rateLimit
+	faults           map[Service]*faultQueue
 
 	timeline []Milestone
 	changed  chan struct{} // Closed when the timeline grows, and replaced.
@@ -128,6 +133,7 @@ func NewFabric(s Scenario, options *Options) (*Fabric, error) {
 			identity:   first,
 			versions:   s.IMDS.APIVersions,
 			ciphers:    s.WireServer.Ciphers,
+			extensions: s.WireServer.Extensions, noVMSettings: s.HostGA.NoVMSettings,
 			rate:       rateLimit{off: s.IMDS.RateLimit == azprov.SwitchOff},
 			changed:    make(chan struct{}),
 			pooled:     s.isPool(),
@@ -136,6 +142,7 @@ func NewFabric(s Scenario, options *Options) (*Fabric, error) {
 			faults: map[Service]*faultQueue{
 				ServiceIMDS:       newFaultQueue(s.IMDS.Faults),
 				ServiceWireServer: newFaultQueue(s.WireServer.Faults),
+				ServiceHostGA:     newFaultQueue(s.HostGA.Faults),
 			},
 		},
 	}
@@ -153,6 +160,9 @@ func (f *Fabric) IMDS() http.Handler { return f.handler(ServiceIMDS) }
 
 // WireServer returns the wire server. What [Fabric.IMDS] says holds for it too.
 func (f *Fabric) WireServer() http.Handler { return f.handler(ServiceWireServer) }
+
+// HostGA returns the HostGAPlugin. What [Fabric.IMDS] says holds for it too.
+func (f *Fabric) HostGA() http.Handler { return f.handler(ServiceHostGA) }
 
 // VM returns what the scenario promises of the VM, with defaults filled in. One from a
 // pool is there what it boots as.
@@ -206,5 +216,6 @@ func (v *vmState) state() ReportState {
 func (f *Fabric) Migrate() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.vm.formerContainers = append(f.vm.formerContainers, f.vm.wire.containerID)
 	f.vm.wire = f.vm.wire.next()
 }

@@ -338,23 +338,25 @@ func TestRateLimit(t *testing.T) {
 	})
 }
 
-func TestMemoryReachesTheTwoServicesOnly(t *testing.T) {
+func TestMemoryReachesTheServicesOnly(t *testing.T) {
 	t.Parallel()
 	inMemory(t, func(s *emulator.Scenario) { s.IMDS.Absent = true }, func(b *bubble) {
 		t, s := b.t, b.server
-		if s.IMDSURL() != azprov.IMDSEndpoint || s.WireServerURL() != azprov.WireServerEndpoint {
-			t.Errorf("URLs %s, %s", s.IMDSURL(), s.WireServerURL())
+		if s.IMDSURL() != azprov.IMDSEndpoint || s.WireServerURL() != azprov.WireServerEndpoint || s.HostGAURL() != azprov.HostGAEndpoint {
+			t.Errorf("URLs %s, %s, %s", s.IMDSURL(), s.WireServerURL(), s.HostGAURL())
 		}
 		for _, url := range []string{
 			s.IMDSURL() + "/metadata/versions", // Absent in this scenario.
-			"http://168.63.129.16:32526/versions", "http://192.0.2.1/", "http://localhost/",
+			"http://168.63.129.16:32527/versions", "http://169.254.169.254:32526/versions", "http://192.0.2.1/", "http://localhost/",
 		} {
 			if _, err := fetch(t, s.Client(), http.MethodGet, url, ""); !errors.Is(err, syscall.ECONNREFUSED) {
 				t.Errorf("%s: %v", url, err)
 			}
 		}
-		if _, err := fetch(t, s.Client(), http.MethodGet, s.WireServerURL()+"/?comp=versions", ""); err != nil {
-			t.Error(err)
+		for _, url := range []string{s.WireServerURL() + "/?comp=versions", s.HostGAURL() + "/versions"} {
+			if _, err := fetch(t, s.Client(), http.MethodGet, url, ""); err != nil {
+				t.Error(err)
+			}
 		}
 		if err := s.Close(); err != nil {
 			t.Error(err)

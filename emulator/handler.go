@@ -21,17 +21,28 @@ type Service string
 const (
 	ServiceIMDS       Service = "imds"
 	ServiceWireServer Service = "wireserver"
+	// ServiceHostGA is the HostGAPlugin, on a port of its own at the wire server's address.
+	ServiceHostGA Service = "hostga"
 	// ServiceKVP is the host, which reads what the guest leaves for it. It is nobody's to
 	// ask.
 	ServiceKVP Service = "kvp"
 )
 
 // PossibleServiceValues returns every service.
-func PossibleServiceValues() []Service { return []Service{ServiceIMDS, ServiceWireServer, ServiceKVP} }
+func PossibleServiceValues() []Service {
+	return []Service{ServiceIMDS, ServiceWireServer, ServiceHostGA, ServiceKVP}
+}
 
 // bodyLimit is far over any request that an agent sends: telemetry is below
-// 64 KiB, health reports below 4.
-const bodyLimit = 1 << 20
+// 64 KiB, health reports below 4. The guest agent's logs are larger: of what is over the
+// limit nothing is kept, but it is read up to drainLimit, or the client would not see its
+// answer.
+const (
+	bodyLimit  = 1 << 20
+	drainLimit = 256 << 20
+)
+
+var errBodyTooLarge = errors.New("body too large")
 
 // A request is what the services look at, read to its end.
 type request struct {
@@ -66,7 +77,8 @@ func readRequest(r *http.Request) *request {
 	req.query, req.badQuery = query, !ok
 	req.body, req.bodyErr = io.ReadAll(io.LimitReader(r.Body, bodyLimit+1))
 	if req.bodyErr == nil && len(req.body) > bodyLimit {
-		req.bodyErr = errors.New("body too large")
+		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, drainLimit))
+		req.bodyErr = errBodyTooLarge
 	}
 	return req
 }
@@ -111,6 +123,8 @@ func (f *Fabric) decide(service Service, req *request, now time.Time) (response,
 	case ServiceIMDS:
 		limited = f.vm.rate.exceeded(now)
 		resp = f.vm.imds(req)
+	case ServiceHostGA:
+		resp = f.vm.hostGA(req)
 	default:
 		resp = f.vm.wireServer(req)
 	}
@@ -203,10 +217,14 @@ func send(w http.ResponseWriter, resp response, cut bool) {
 
 // failure is the service's own answer with a status that means trouble.
 func (s Service) failure(status int) response {
-	if s == ServiceIMDS {
+	switch s {
+	case ServiceIMDS:
 		return imdsFailure(status)
+	case ServiceHostGA:
+		return hostGAFailure(status)
+	default:
+		return wireFailure(status)
 	}
-	return wireFailure(status)
 }
 
 // randomUUID returns a random version 4 UUID in a VMID, which knows how to print.

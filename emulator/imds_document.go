@@ -23,24 +23,29 @@ func instanceDocument(s Scenario, vm VM, ppsType string, patch json.RawMessage, 
 	if !ok {
 		hasCustomData = vm.CustomData.Len() > 0
 	}
-	var document any = object{
+	return patchedDocument(object{
 		"compute": computeDocument(vm),
 		"network": networkDocument(vm),
 		"extended": object{"compute": object{
 			"hasCustomData": hasCustomData,
 			"ppsType":       ppsType,
 		}},
+	}, patch, field)
+}
+
+// patchedDocument is document after a JSON merge patch, if there is one, from the field of
+// that name.
+func patchedDocument(document object, patch json.RawMessage, field string) (object, error) {
+	if len(patch) == 0 {
+		return document, nil
 	}
-	if len(patch) > 0 {
-		var changes any
-		d := json.NewDecoder(bytes.NewReader(patch))
-		d.UseNumber()
-		if err := d.Decode(&changes); err != nil {
-			return nil, malformed("emulator.NewFabric", field+" is not JSON")
-		}
-		document = mergePatch(document, changes)
+	var changes any
+	d := json.NewDecoder(bytes.NewReader(patch))
+	d.UseNumber()
+	if err := d.Decode(&changes); err != nil {
+		return nil, malformed("emulator.NewFabric", field+" is not JSON")
 	}
-	patched, ok := document.(object)
+	patched, ok := mergePatch(document, changes).(object)
 	if !ok {
 		return nil, malformed("emulator.NewFabric", field+" is not a JSON object")
 	}

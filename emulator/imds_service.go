@@ -195,11 +195,16 @@ func listing(value any) (children []string, ok bool) {
 }
 
 func imdsJSON(document any) response {
+	return imdsAnswer("application/json; charset=utf-8", compactJSON(document))
+}
+
+// compactJSON is the document in one line.
+func compactJSON(document any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(document) // Maps of strings and bools cannot fail.
-	return imdsAnswer("application/json; charset=utf-8", bytes.TrimRight(b.Bytes(), "\n"))
+	_ = e.Encode(document) // Maps of strings, numbers and bools cannot fail.
+	return bytes.TrimRight(b.Bytes(), "\n")
 }
 
 func imdsText(text string) response {

@@ -31,7 +31,7 @@ type Entry struct {
 	// Path is path and query; for ServiceKVP the key.
 	Path string `json:"path"`
 	// Headers are those of interest: x-ms-*, Metadata, User-Agent, Content-Type,
-	// X-Forwarded-For. A certificate is shortened.
+	// If-None-Match, X-Forwarded-For. A certificate is shortened.
 	Headers map[string]string `json:"headers,omitempty"`
 	// Status is the answer's, 0 if there was none.
 	Status int `json:"status"`
@@ -147,7 +147,7 @@ func (j *journal) headers(header http.Header) map[string]string {
 			value := values[0]
 			kept[name] = shorten(value, certificateLimit) + " (" + strconv.Itoa(len(value)) + " characters)"
 		case strings.HasPrefix(name, "X-Ms-"),
-			slices.Contains([]string{"Metadata", "User-Agent", "Content-Type", "X-Forwarded-For"}, name):
+			slices.Contains([]string{"Metadata", "User-Agent", "Content-Type", "If-None-Match", "X-Forwarded-For"}, name):
 			kept[name] = shorten(j.redactURI(strings.Join(values, ", ")), valueLimit)
 		}
 	}
@@ -215,7 +215,7 @@ func (j *journal) leaks(uri string) bool { return j.redactURI(uri) != uri }
 // plain, in base64 and percent-encoded, those of a pool's owner, and the user data of
 // the documents, which a scenario may have patched.
 func (s Scenario) secrets(documents ...object) []string {
-	var plain []string
+	plain := append(protectedTexts(s.HostGA.VMSettings), s.WireServer.Extensions.StatusUploadBlob.URL.RevealString())
 	for _, vm := range []VM{s.VM, s.Pool.Owner} {
 		plain = append(plain, vm.Password.RevealString(), vm.CustomData.RevealString(), vm.UserData.RevealString())
 		for _, entry := range vm.Certificates {

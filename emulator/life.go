@@ -15,6 +15,7 @@ type identity struct {
 	bundle   pfx.Contents
 	wire     wireIDs
 	ovf      []byte // what IMDS gives as reprovisiondata
+	settings []byte // what the HostGAPlugin gives as vmSettings
 }
 
 // identities are the VM as it begins, and the owner's; outside of a pool they are one.
@@ -23,11 +24,17 @@ func (s Scenario) identities() (first, owner identity, err error) {
 	if first.bundle, err = contentsOf(s.VM, "vm"); err != nil {
 		return first, owner, err
 	}
+	if first.settings, err = vmSettingsDocument(s, s.VM); err != nil {
+		return first, owner, err
+	}
 	if first.document, err = instanceDocument(s, s.VM, s.IMDS.PPSType, s.IMDS.Instance, "imds.instance"); err != nil || !s.isPool() {
 		return first, first, err
 	}
 	owner = identity{spec: s.Pool.Owner, wire: newWireIDs(s, s.Pool.Owner)}
 	if owner.bundle, err = contentsOf(s.Pool.Owner, "pool.owner"); err != nil {
+		return first, owner, err
+	}
+	if owner.settings, err = vmSettingsDocument(s, s.Pool.Owner); err != nil {
 		return first, owner, err
 	}
 	if owner.document, err = instanceDocument(s, s.Pool.Owner, "None", s.Pool.Instance, "pool.instance"); err != nil {

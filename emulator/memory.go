@@ -10,8 +10,8 @@ import (
 	"github.com/azprov/azprov/internal/memnet"
 )
 
-// ListenInMemory serves the scenario at [azprov.IMDSEndpoint] and
-// [azprov.WireServerEndpoint], which only the server's own [Server.Client]
+// ListenInMemory serves the scenario at [azprov.IMDSEndpoint],
+// [azprov.WireServerEndpoint] and [azprov.HostGAEndpoint], which only the server's own [Server.Client]
 // reaches. It uses no network and no real time: inside a testing/synctest bubble
 // all waiting is virtual. The end of ctx ends the requests that are waiting.
 func (f *Fabric) ListenInMemory(ctx context.Context) *Server {
@@ -19,6 +19,7 @@ func (f *Fabric) ListenInMemory(ctx context.Context) *Server {
 	s := newServer(f, cancel)
 	s.urls[ServiceIMDS] = azprov.IMDSEndpoint
 	s.urls[ServiceWireServer] = azprov.WireServerEndpoint
+	s.urls[ServiceHostGA] = azprov.HostGAEndpoint
 	hosts := map[string]*memnet.Listener{}
 	started := time.Now()
 	for service, url := range s.urls {
@@ -26,7 +27,7 @@ func (f *Fabric) ListenInMemory(ctx context.Context) *Server {
 		if absent {
 			continue
 		}
-		host := strings.TrimPrefix(url, "http://") + ":80"
+		host := authority(strings.TrimPrefix(url, "http://"))
 		hosts[host] = memnet.NewListener(host, started.Add(refused))
 		s.serve(ctx, service, hosts[host])
 	}

@@ -21,6 +21,8 @@ type Scenario struct {
 	IMDS IMDS `json:"imds,omitzero"`
 	// WireServer is the wire server.
 	WireServer WireServer `json:"wireServer,omitzero"`
+	// HostGA is the HostGAPlugin, which the guest agent asks beside the wire server.
+	HostGA HostGA `json:"hostGA,omitzero"`
 	// Medium is the provisioning DVD.
 	Medium Medium `json:"medium,omitzero"`
 	// Pool makes the VM wait in a pre-provisioning pool, until it becomes another.
@@ -167,6 +169,22 @@ type WireServer struct {
 	// first is that of a request without one. Empty stands for AES128_CBC and
 	// DES_EDE3_CBC; AES256_CBC is known too.
 	Ciphers []string `json:"ciphers,omitempty"`
+	// Extensions is what the platform wants of the guest agent.
+	Extensions Extensions `json:"extensions,omitzero"`
+	// Faults are served in place of good answers.
+	Faults []Fault `json:"faults,omitempty"`
+}
+
+// HostGA describes the HostGAPlugin of a scenario: port 32526 of the wire server's address.
+// WALinuxAgent reports nothing as long as that port is closed.
+type HostGA struct {
+	// Absent: nothing listens on the plugin's port.
+	Absent bool `json:"absent,omitempty"`
+	// NoVMSettings: the plugin knows no vmSettings, and answers 404, as on Azure Stack Hub.
+	NoVMSettings bool `json:"noVMSettings,omitempty"`
+	// VMSettings is a JSON merge patch (RFC 7396) over the vmSettings that are made from
+	// the VM and WireServer.Extensions: {"extensionGoalStatesSource": "FastTrack"}.
+	VMSettings json.RawMessage `json:"vmSettings,omitempty"`
 	// Faults are served in place of good answers.
 	Faults []Fault `json:"faults,omitempty"`
 }

@@ -67,7 +67,7 @@ func TestParseScenarioRefuses(t *testing.T) {
 		{"another case", `{"Name":"a"}`, `unknown key "Name" in the scenario; did you mean "name"?`},
 		{"an unknown key below", `{"name":"a","vm":{"host":"b"}}`, `unknown key "host" in vm; did you mean "hostName"?`},
 		{"an unknown key in a list", `{"name":"a","imds":{"faults":[{"status":410},{"retry-after":"1"}]}}`, `unknown key "retry-after" in imds.faults[1]; did you mean "retryAfter"?`},
-		{"a key like no other", `{"zzzzzzzz":1}`, "known are description, imds, medium, name, pool, vm, wireServer"},
+		{"a key like no other", `{"zzzzzzzz":1}`, "known are description, hostGA, imds, medium, name, pool, vm, wireServer"},
 		{"a key twice", `{"name":"a","name":"b"}`, "name is there twice"},
 		{"a list for an object", `{"name":"a","vm":[]}`, "vm is a list, want an object"},
 		{"an object for a list", `{"name":"a","imds":{"faults":{}}}`, "imds.faults is an object, want a list"},
@@ -106,6 +106,12 @@ func TestParseScenarioRefuses(t *testing.T) {
 		{"a status for not yet that is none", `{"name":"a",` + vm + `,"pool":{"type":"Running","owner":{"hostName":"b"},"notYet":42}}`, "pool.notYet is not between 200 and 599"},
 		{"negative stale reads", `{"name":"a",` + vm + `,"pool":{"type":"Running","owner":{"hostName":"b"},"staleReads":-1}}`, "pool.staleReads is negative"},
 		{"a pool without the rate limit", `{"name":"a",` + vm + `,"imds":{"rateLimit":false},"pool":{"type":"Running","owner":{"hostName":"b"}}}`, "imds.rateLimit is off, and Azure limits"},
+		{"vmSettings that are no object", `{"name":"a",` + vm + `,"hostGA":{"vmSettings":[1]}}`, "hostGA.vmSettings is not a JSON object"},
+		{"a step of the HostGAPlugin that does nothing", `{"name":"a",` + vm + `,"hostGA":{"faults":[{}]}}`, "hostGA.faults[0]: the step does nothing"},
+		{"a family without a name", `{"name":"a",` + vm + `,"wireServer":{"extensions":{"families":[{"name":"Prod"},{"version":"1"}]}}}`, "wireServer.extensions.families[1].name is empty"},
+		{"a blob of another kind", `{"name":"a",` + vm + `,"wireServer":{"extensions":{"statusUploadBlob":{"type":"Append"}}}}`, `wireServer.extensions.statusUploadBlob.type is "Append", want BlockBlob or PageBlob`},
+		{"a negative sequence number", `{"name":"a",` + vm + `,"wireServer":{"extensions":{"sequenceNumber":-1}}}`, "wireServer.extensions.sequenceNumber is negative"},
+		{"a time that is none", `{"name":"a",` + vm + `,"wireServer":{"extensions":{"createdOn":"yesterday"}}}`, "a value is not of the form it must have"},
 		{"a reset with an answer", `{"name":"a",` + vm + `,"imds":{"faults":[{"kind":"reset","status":410}]}}`, "a step of kind reset has no answer"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

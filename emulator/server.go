@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -35,13 +36,35 @@ type Server struct {
 	closeErr error
 }
 
-// Listen serves the scenario on two TCP addresses, "127.0.0.1:0" for a free port.
+// Addresses are where the services of a fabric listen, each HOST:PORT; an empty one stands
+// for a free port of 127.0.0.1.
+type Addresses struct {
+	// IMDS is the Instance Metadata Service; a VM knows it at 169.254.169.254:80.
+	IMDS string
+	// WireServer is known at 168.63.129.16:80.
+	WireServer string
+	// HostGA is the HostGAPlugin, at 168.63.129.16:32526.
+	HostGA string
+}
+
+// free is the address of a free port.
+const free = "127.0.0.1:0"
+
+// of returns the address of a service.
+func (a Addresses) of(service Service) string {
+	return cmp.Or(map[Service]string{ServiceIMDS: a.IMDS, ServiceWireServer: a.WireServer, ServiceHostGA: a.HostGA}[service], free)
+}
+
+// servedServices are those that a server listens for.
+func servedServices() []Service { return []Service{ServiceIMDS, ServiceWireServer, ServiceHostGA} }
+
+// Listen serves the scenario on TCP addresses.
 // Where the scenario says that nothing listens, for a time or for good, the port
 // is found, and let go again. The server ends with [Server.Close]; the end of ctx
 // ends the requests that are waiting. An address that cannot be had is an error
 // of azprov.KindNetwork.
-func (f *Fabric) Listen(ctx context.Context, imdsAddr, wireAddr string) (*Server, error) {
-	return f.ListenWith(ctx, listenTCP, imdsAddr, wireAddr)
+func (f *Fabric) Listen(ctx context.Context, addresses Addresses) (*Server, error) {
+	return f.ListenWith(ctx, listenTCP, addresses)
 }
 
 // ListenFunc listens on a TCP address.
@@ -50,13 +73,14 @@ type ListenFunc func(ctx context.Context, address string) (net.Listener, error)
 // ListenWith is [Fabric.Listen] with the listeners of the caller, for addresses that
 // this program's own sockets cannot have. listen may be called again for the same
 // address, once its first listener was closed, from another goroutine.
-func (f *Fabric) ListenWith(ctx context.Context, listen ListenFunc, imdsAddr, wireAddr string) (*Server, error) {
+func (f *Fabric) ListenWith(ctx context.Context, listen ListenFunc, addresses Addresses) (*Server, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	s := newServer(f, cancel)
 	var dialer net.Dialer
 	s.dial = dialer.DialContext
 	listeners := map[Service]net.Listener{}
-	for service, addr := range map[Service]string{ServiceIMDS: imdsAddr, ServiceWireServer: wireAddr} {
+	for _, service := range servedServices() {
+		addr := addresses.of(service)
 		listener, err := listen(ctx, addr)
 		if err != nil {
 			for _, l := range listeners {
@@ -188,10 +212,14 @@ func (s *Server) fail(err error) {
 
 // outage says whether a service listens at all, and for how long it does not.
 func (f *Fabric) outage(service Service) (absent bool, refused time.Duration) {
-	if service == ServiceIMDS {
-		return f.scenario.IMDS.Absent, refusal(f.scenario.IMDS.Faults)
+	switch s := f.scenario; service {
+	case ServiceIMDS:
+		return s.IMDS.Absent, refusal(s.IMDS.Faults)
+	case ServiceHostGA:
+		return s.HostGA.Absent, refusal(s.HostGA.Faults)
+	default:
+		return s.WireServer.Absent, refusal(s.WireServer.Faults)
 	}
-	return f.scenario.WireServer.Absent, refusal(f.scenario.WireServer.Faults)
 }
 
 // IMDSURL returns the base URL of the Instance Metadata Service, without a slash
@@ -200,6 +228,9 @@ func (s *Server) IMDSURL() string { return s.urls[ServiceIMDS] }
 
 // WireServerURL returns the base URL of the wire server, without a slash at its end.
 func (s *Server) WireServerURL() string { return s.urls[ServiceWireServer] }
+
+// HostGAURL returns the base URL of the HostGAPlugin, without a slash at its end.
+func (s *Server) HostGAURL() string { return s.urls[ServiceHostGA] }
 
 // Client returns a client that reaches this server: without proxy, redirects,
 // compression or connections that are kept. In memory it reaches nothing else;

@@ -20,7 +20,7 @@ const loopback = "127.0.0.1:0"
 // listen starts f on loopback.
 func listen(t *testing.T, f *emulator.Fabric) *emulator.Server {
 	t.Helper()
-	s, err := f.Listen(t.Context(), loopback, loopback)
+	s, err := f.Listen(t.Context(), emulator.Addresses{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func listen(t *testing.T, f *emulator.Fabric) *emulator.Server {
 	return s
 }
 
-func TestListenServesBoth(t *testing.T) {
+func TestListenServesAll(t *testing.T) {
 	t.Parallel()
 	f := fabric(t, nil)
 	s := listen(t, f)
@@ -42,6 +42,13 @@ func TestListenServesBoth(t *testing.T) {
 	resp, err := fetch(t, s.Client(), http.MethodGet, s.WireServerURL()+"/machine?comp=goalstate", "", version2012)
 	if err != nil || !strings.Contains(resp.body, "<SharedConfig>"+s.WireServerURL()+"/machine/") {
 		t.Errorf("goal state: %v\n%s", err, resp.body)
+	}
+	if resp, err := fetch(t, s.Client(), http.MethodGet, s.HostGAURL()+"/versions", ""); err != nil || resp.status != http.StatusOK {
+		t.Errorf("HostGAPlugin: %v", err)
+	}
+	// More than a server reads of a body that its handler leaves alone.
+	if _, err := fetch(t, s.Client(), http.MethodPut, s.HostGAURL()+"/vmAgentLog", strings.Repeat("x", 16<<20), hostGAVersion, hostGAOwn); err != nil {
+		t.Errorf("a log of 16 MiB: %v", err)
 	}
 	if resp, err := postReady(t, f, s); err != nil || resp.status != http.StatusOK || f.State() != emulator.StateReady {
 		t.Errorf("report: %v, state %s", err, f.State())
@@ -104,7 +111,7 @@ func TestListenRefusesForAWhile(t *testing.T) {
 func TestListenWhileRefusingCanBeClosed(t *testing.T) {
 	t.Parallel()
 	f := fabric(t, imdsFaults(emulator.Fault{Refuse: emulator.Duration(time.Hour)}))
-	s, err := f.Listen(t.Context(), loopback, loopback)
+	s, err := f.Listen(t.Context(), emulator.Addresses{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,8 +140,8 @@ func TestListenSaysWhichAddress(t *testing.T) {
 	f := fabric(t, nil)
 	s := listen(t, f)
 	taken := strings.TrimPrefix(s.IMDSURL(), "http://")
-	for _, addrs := range [][2]string{{taken, loopback}, {loopback, taken}, {"nonsense", loopback}} {
-		other, err := f.Listen(t.Context(), addrs[0], addrs[1])
+	for _, addrs := range []emulator.Addresses{{IMDS: taken}, {WireServer: taken}, {HostGA: taken}, {WireServer: "nonsense"}} {
+		other, err := f.Listen(t.Context(), addrs)
 		if err == nil {
 			_ = other.Close()
 			t.Errorf("%v: no error", addrs)
@@ -146,7 +153,6 @@ func TestListenSaysWhichAddress(t *testing.T) {
 	}
 }
 
-// The first address is that of IMDS.
 func TestListenTellsTheAddressesApart(t *testing.T) {
 	t.Parallel()
 	var config net.ListenConfig
@@ -156,13 +162,19 @@ func TestListenTellsTheAddressesApart(t *testing.T) {
 	}
 	addr := free.Addr().String()
 	_ = free.Close()
-	s, err := fabric(t, nil).Listen(t.Context(), addr, loopback)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = s.Close() }()
-	if s.IMDSURL() != "http://"+addr || s.WireServerURL() == s.IMDSURL() {
-		t.Errorf("%s and %s, want %s first", s.IMDSURL(), s.WireServerURL(), addr)
+	for i, addresses := range []emulator.Addresses{{IMDS: addr}, {WireServer: addr}, {HostGA: addr}} {
+		s, err := fabric(t, nil).Listen(t.Context(), addresses)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, url := range []string{s.IMDSURL(), s.WireServerURL(), s.HostGAURL()} {
+			if (url == "http://"+addr) != (i == j) || !strings.HasPrefix(url, "http://127.0.0.1:") {
+				t.Errorf("%+v: URL %d is %s", addresses, j, url)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -143,7 +143,7 @@ func TestIMDSFailures(t *testing.T) {
 
 func TestEnumerationsAreComplete(t *testing.T) {
 	t.Parallel()
-	if !slices.Contains(emulator.PossibleServiceValues(), emulator.ServiceIMDS) ||
+	if !slices.Contains(emulator.PossibleServiceValues(), emulator.ServiceIMDS) || !slices.Contains(emulator.PossibleServiceValues(), emulator.ServiceHostGA) ||
 		!slices.Contains(emulator.PossibleReportStateValues(), emulator.StateInProgress) ||
 		!slices.Contains(emulator.PossibleFaultKindValues(), emulator.FaultHang) ||
 		!slices.Contains(emulator.PossiblePhaseValues(), emulator.PhaseStopped) ||

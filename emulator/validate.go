@@ -93,7 +93,10 @@ func (s Scenario) validate() error {
 			return complain("%s", wrong)
 		}
 	}
-	for name, faults := range map[string][]Fault{"imds": s.IMDS.Faults, "wireServer": s.WireServer.Faults} {
+	if wrong := s.WireServer.Extensions.validate(); wrong != "" {
+		return complain("wireServer.extensions.%s", wrong)
+	}
+	for name, faults := range map[string][]Fault{"imds": s.IMDS.Faults, "wireServer": s.WireServer.Faults, "hostGA": s.HostGA.Faults} {
 		for i := range faults {
 			if wrong := faults[i].validate(); wrong != "" {
 				return complain("%s.faults[%d]: %s", name, i, wrong)

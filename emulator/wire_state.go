@@ -77,8 +77,13 @@ func (w wireIDs) goalState(host string) goalstate.GoalState {
 		ExtensionsConfigURL:         config("extensionsConfig"),
 		FullConfigURL:               config("fullConfig"),
 		CertificatesURL:             base + "?comp=certificates&incarnation=" + incarnation,
-		ConfigName:                  w.deployment + ".0." + w.deployment + ".0." + w.instance + ".1.xml",
+		ConfigName:                  w.configName(),
 	}
+}
+
+// configName names the role's configuration; requests for the HostGAPlugin carry it.
+func (w wireIDs) configName() string {
+	return w.deployment + ".0." + w.deployment + ".0." + w.instance + ".1.xml"
 }
 
 // authority is host with a port.

@@ -42,7 +42,7 @@ func reuse(ctx context.Context, scenario string, dataAfter time.Duration) (laten
 	if err != nil {
 		return 0, 0, err
 	}
-	server, err := f.Listen(ctx, "127.0.0.1:0", "127.0.0.1:0")
+	server, err := f.Listen(ctx, emulator.Addresses{})
 	if err != nil {
 		return 0, 0, err
 	}

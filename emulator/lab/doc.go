@@ -1,5 +1,5 @@
-// Package lab gives the emulated fabric a network: a namespace in which IMDS and the wire
-// server have their real addresses and ports, and another, the guest, with an interface
+// Package lab gives the emulated fabric a network: a namespace in which IMDS, the wire
+// server and the HostGAPlugin have their real addresses and ports, and another, the guest, with an interface
 // eth0 that a DHCP server answers on. Agents run in the guest without being told of any
 // address. When a scenario's VM leaves its pool, the guest's carrier really goes down and
 // up, or its interface really vanishes and comes back.

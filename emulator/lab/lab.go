@@ -77,7 +77,7 @@ func New(ctx context.Context, options *Options) (*Lab, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	l.ended, l.cancel = ctx, cancel
 	if err = l.network.build(ctx, planOf(l.fabric.Scenario(), *options)); err == nil {
-		l.server, err = l.fabric.ListenWith(ctx, l.network.listen, platformPort(imdsAddress), platformPort(wireServerAddress))
+		l.server, err = l.fabric.ListenWith(ctx, l.network.listen, platformAddresses())
 	}
 	if err != nil {
 		_ = l.Close()

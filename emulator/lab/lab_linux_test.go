@@ -27,8 +27,8 @@ import (
 func TestLabServesTheRealAddresses(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
-	if l.Server().IMDSURL() != "http://169.254.169.254:80" || l.Server().WireServerURL() != "http://168.63.129.16:80" {
-		t.Errorf("URLs %s, %s", l.Server().IMDSURL(), l.Server().WireServerURL())
+	if l.Server().IMDSURL() != "http://169.254.169.254:80" || l.Server().WireServerURL() != "http://168.63.129.16:80" || l.Server().HostGAURL() != azprov.HostGAEndpoint {
+		t.Errorf("URLs %s, %s, %s", l.Server().IMDSURL(), l.Server().WireServerURL(), l.Server().HostGAURL())
 	}
 	nic := link(t, l, "eth0").Attrs()
 	if nic.HardwareAddr.String() != strings.ToLower(colons(l.Fabric().VM().Interfaces[0].MACAddress)) || nic.Flags&net.FlagUp != 0 {
@@ -43,6 +43,7 @@ func TestLabServesTheRealAddresses(t *testing.T) {
 	for url, want := range map[string]string{
 		imdsURL + "/metadata/versions": "2023-11-15", "http://168.63.129.16/?comp=versions": "2012-11-30",
 		"http://168.63.129.16/machine/?comp=goalstate": "http://168.63.129.16:80/machine/",
+		azprov.HostGAEndpoint + "/versions":            "2015-09-01",
 	} {
 		if status, text, err := get(t, l, http.MethodGet, url, ""); err != nil || status != http.StatusOK || !strings.Contains(text, want) {
 			t.Errorf("%s: %v, status %d: %s", url, err, status, text)

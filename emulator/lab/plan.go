@@ -17,8 +17,14 @@ var (
 	wireServerAddress = netip.MustParseAddr(strings.TrimPrefix(azprov.WireServerEndpoint, "http://"))
 )
 
-// platformPort is where a service listens on its address.
-func platformPort(address netip.Addr) string { return netip.AddrPortFrom(address, 80).String() }
+// platformAddresses are where the services listen.
+func platformAddresses() emulator.Addresses {
+	return emulator.Addresses{
+		IMDS:       imdsAddress.String() + ":80",
+		WireServer: wireServerAddress.String() + ":80",
+		HostGA:     strings.TrimPrefix(azprov.HostGAEndpoint, "http://"),
+	}
+}
 
 // plan is what the guest's network looks like, before and after the VM gets its owner.
 type plan struct {

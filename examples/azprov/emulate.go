@@ -22,6 +22,7 @@ type emulateFlags struct {
 	list             bool
 	listenIMDS       address
 	listenWireServer address
+	listenHostGA     address
 	scenario         scenarioName
 	journal          string
 	kvpPool          string
@@ -33,18 +34,21 @@ type emulateFlags struct {
 }
 
 func (a *app) emulateCommand() *cobra.Command {
-	f := &emulateFlags{mediaFormat: choice{value: string(emulator.ImageFormatBridge), name: "FORMAT"}, listenIMDS: address{loopback}, listenWireServer: address{loopback}, scenario: scenarioName{emulator.DefaultScenario}}
+	f := &emulateFlags{mediaFormat: choice{value: string(emulator.ImageFormatBridge), name: "FORMAT"}, listenIMDS: address{loopback}, listenWireServer: address{loopback}, listenHostGA: address{loopback}, scenario: scenarioName{emulator.DefaultScenario}}
 	for _, known := range emulator.PossibleImageFormatValues() {
 		f.mediaFormat.known = append(f.mediaFormat.known, string(known))
 	}
 	command := &cobra.Command{
 		Use:   verbEmulate,
-		Short: "Play the platform: IMDS and wire server on two ports, until interrupted",
-		Long: `Serves the Instance Metadata Service and the wire server of one VM, as a scenario
-describes it, until it is interrupted or --timeout is over; both are a clean end.
+		Short: "Play the platform: IMDS, wire server and HostGAPlugin, until interrupted",
+		Long: `Serves the Instance Metadata Service, the wire server and the HostGAPlugin of one VM, as a
+scenario describes it, until it is interrupted or --timeout is over; both are a clean end.
 
-The first line on standard output, once both listen, is one JSON object:
-{"imds":URL,"wireserver":URL,"pid":N}.
+The first line on standard output, once all listen, is one JSON object:
+{"imds":URL,"wireserver":URL,"hostga":URL,"pid":N}.
+
+Agents ask the HostGAPlugin at port 32526 of the wire server's address, and know no other:
+where that address is this machine's, --listen-hostga 168.63.129.16:32526.
 
 --dmi and --medium write here what a VM finds beside its services; elsewhere --dmi is
 where it is read from. --media writes the medium as the image of a disc, for a loop
@@ -91,6 +95,7 @@ func (f *emulateFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.list, "list", false, "list the scenarios, and serve nothing")
 	flags.Var(&f.listenIMDS, "listen-imds", "where IMDS listens; port 0 is any free one")
 	flags.Var(&f.listenWireServer, "listen-wireserver", "where the wire server listens")
+	flags.Var(&f.listenHostGA, "listen-hostga", "where the HostGAPlugin listens")
 	flags.Var(&f.scenario, "scenario", "the scenario")
 	flags.StringVar(&f.journal, "journal", "", "`FILE` to write every request to, as JSON lines; it is replaced")
 	flags.StringVar(&f.kvpPool, "kvp-pool", "", "`FILE` in which the VM tells the host, to read; it need not be there yet")
@@ -183,7 +188,9 @@ func (f *emulateFlags) start(ctx context.Context, scenario emulator.Scenario, jo
 	if e.fabric, err = emulator.NewFabric(scenario, &emulator.Options{Journal: journal, KVPPool: f.kvpPool}); err != nil {
 		return e, err
 	}
-	e.server, err = e.fabric.Listen(ctx, f.listenIMDS.value, f.listenWireServer.value)
+	e.server, err = e.fabric.Listen(ctx, emulator.Addresses{
+		IMDS: f.listenIMDS.value, WireServer: f.listenWireServer.value, HostGA: f.listenHostGA.value,
+	})
 	return e, err
 }
 
@@ -208,9 +215,10 @@ func (a *app) serve(ctx context.Context, e emulation, f *emulateFlags) error {
 	ready := struct {
 		IMDS       string `json:"imds"`
 		WireServer string `json:"wireserver"`
+		HostGA     string `json:"hostga"`
 		PID        int    `json:"pid"`
 		Netns      string `json:"netns,omitempty"`
-	}{IMDS: e.server.IMDSURL(), WireServer: e.server.WireServerURL(), PID: os.Getpid()}
+	}{IMDS: e.server.IMDSURL(), WireServer: e.server.WireServerURL(), HostGA: e.server.HostGAURL(), PID: os.Getpid()}
 	if e.lab != nil {
 		ready.Netns = e.lab.Namespace()
 	}

@@ -28,8 +28,8 @@ func (f *labFlags) add(flags *pflag.FlagSet) {
 
 // check refuses flags that belong to the other way of serving.
 func (f *labFlags) check(flags *pflag.FlagSet) error {
-	if f.wanted && (flags.Changed("listen-imds") || flags.Changed("listen-wireserver")) {
-		return usagef("leave --listen-imds and --listen-wireserver out", "--lab has the real addresses and ports")
+	if f.wanted && (flags.Changed("listen-imds") || flags.Changed("listen-wireserver") || flags.Changed("listen-hostga")) {
+		return usagef("leave --listen-imds, --listen-wireserver and --listen-hostga out", "--lab has the real addresses and ports")
 	}
 	if !f.wanted && (f.name != "" || f.secondary || f.twin) {
 		return usagef("add --lab", "--lab-name, --lab-secondary and --lab-twin describe a lab")

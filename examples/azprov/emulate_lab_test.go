@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/internal/programtest"
 	"github.com/azprov/azprov/report/kvp"
 )
@@ -29,7 +30,7 @@ func TestEmulateLab(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := startEmulate(t, "--lab", "--scenario", "pps-savable", "--lab-secondary", "--lab-twin", "--kvp-pool", path)
-	if e.ready.IMDS != "http://169.254.169.254:80" || e.ready.WireServer != "http://168.63.129.16:80" {
+	if e.ready.IMDS != "http://169.254.169.254:80" || e.ready.WireServer != "http://168.63.129.16:80" || e.ready.HostGA != azprov.HostGAEndpoint {
 		t.Errorf("first line: %+v", e.ready)
 	}
 	out, err := exec.CommandContext(t.Context(), "nsenter", "--net="+e.ready.Netns, "ip", "link").CombinedOutput()

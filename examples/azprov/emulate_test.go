@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 type readyLine struct {
 	IMDS       string `json:"imds"`
 	WireServer string `json:"wireserver"`
+	HostGA     string `json:"hostga"`
 	PID        int    `json:"pid"`
 	Netns      string `json:"netns"`
 }
@@ -122,6 +124,24 @@ func TestEmulateWithoutMedium(t *testing.T) {
 	if end := e.stop(t); end.stderr != "" {
 		t.Errorf("standard error has:\n%s", end.stderr)
 	}
+}
+
+func TestEmulateListensForTheHostGAPlugin(t *testing.T) {
+	t.Parallel()
+	e := startEmulate(t, "--listen-hostga", "localhost:0", "--journal", filepath.Join(t.TempDir(), "journal.jsonl"))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.ready.HostGA+"/versions", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != `["2015-09-01"]` {
+		t.Errorf("versions are %s (%v)", body, err)
+	}
+	contains(t, e.stop(t).stderr, "The services had 1 request, no remarks.")
 }
 
 // TestEmulateSuggests runs the command that is suggested, word for word.
@@ -254,6 +274,8 @@ func TestEmulateFailures(t *testing.T) {
 		code int
 		want string
 	}{
+		{"a port of the HostGAPlugin that is taken", []string{"--listen-hostga", taken}, exitFailed, "cannot listen"},
+		{"a lab with the HostGAPlugin's port", []string{"--lab", "--listen-hostga", "127.0.0.1:0"}, exitUsage, "leave --listen-imds, --listen-wireserver and --listen-hostga out"},
 		{"a port that is taken", []string{"--listen-imds", taken}, exitFailed, "cannot listen"},
 		{"no address", []string{"--listen-imds", "8001"}, exitUsage, "want HOST:PORT"},
 		{"services to ask", []string{"--imds", "http://127.0.0.1:1"}, exitUsage, "use --listen-imds"},
@@ -262,7 +284,7 @@ func TestEmulateFailures(t *testing.T) {
 		{"a port that cannot be", []string{"--listen-imds", "127.0.0.1:99999"}, exitUsage, "want HOST:PORT"},
 		{"a journal in no directory", []string{"--journal", filepath.Join(t.TempDir(), "no", "journal")}, exitNotFound, "journal"},
 		{"a journal that is a link", []string{"--journal", link}, exitFailed, "symbolic link"},
-		{"a lab with ports", []string{"--lab", "--listen-imds", "127.0.0.1:0"}, exitUsage, "leave --listen-imds and --listen-wireserver out"},
+		{"a lab with ports", []string{"--lab", "--listen-imds", "127.0.0.1:0"}, exitUsage, "leave --listen-imds, --listen-wireserver and --listen-hostga out"},
 		{"a name without a lab", []string{"--lab-name", "jetty"}, exitUsage, "add --lab"},
 		{"a twin without a lab", []string{"--lab-twin"}, exitUsage, "add --lab"},
 		{"a secondary interface without a lab", []string{"--lab-secondary"}, exitUsage, "add --lab"},

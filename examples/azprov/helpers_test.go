@@ -139,7 +139,7 @@ func newPlatform(t *testing.T, change func(*emulator.Scenario)) platform {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := fabric.Listen(t.Context(), loopback, loopback)
+	server, err := fabric.Listen(t.Context(), emulator.Addresses{})
 	if err != nil {
 		t.Fatal(err)
 	}

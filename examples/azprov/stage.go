@@ -124,7 +124,7 @@ func (a *app) emulate(ctx context.Context, s *stage, f *provisionFlags) error {
 		s.pool.Store = &markerInMemory{marker: pps.Marker{VMID: scenario.VM.ID, Phase: pps.PhaseReported}, there: true}
 	}
 	// The end of ctx must not end the services before the failure was reported.
-	if s.server, err = s.fabric.Listen(context.WithoutCancel(ctx), loopback, loopback); err != nil {
+	if s.server, err = s.fabric.Listen(context.WithoutCancel(ctx), emulator.Addresses{}); err != nil {
 		return err
 	}
 	a.global.imds.value, a.global.wireServer.value = s.server.IMDSURL(), s.server.WireServerURL()

@@ -20,11 +20,11 @@ func main() {
 		fmt.Println(err)
 		return
 	}
-	server, err := fabric.Listen(context.Background(), "127.0.0.1:0", "127.0.0.1:0")
+	server, err := fabric.Listen(context.Background(), emulator.Addresses{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(server.IMDSURL(), server.WireServerURL(), fabric.Journal())
+	fmt.Println(server.IMDSURL(), server.WireServerURL(), server.HostGAURL(), fabric.Journal())
 	fmt.Println(server.Close())
 }
