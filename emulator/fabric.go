@@ -16,6 +16,8 @@ type Options struct {
 	// a Writer with a method Flush() error is flushed after it. It is called from
 	// one goroutine at a time.
 	Journal io.Writer
+	// Bodies says where the bodies of requests and answers are kept; empty for nowhere.
+	Bodies Bodies
 	// Links moves the network of a VM in a pool. Without one these events are somebody
 	// else's business, and the owner's data comes by time alone.
 	Links LinkDriver
@@ -119,13 +121,16 @@ func NewFabric(s Scenario, options *Options) (*Fabric, error) {
 	if err := s.validate(); err != nil {
 		return nil, err
 	}
+	if err := options.Bodies.validate(); err != nil {
+		return nil, err
+	}
 	first, owner, err := s.identities()
 	if err != nil {
 		return nil, err
 	}
 	f := &Fabric{
 		scenario: s,
-		journal:  &journal{out: options.Journal, secrets: s.secrets(first.document, owner.document)},
+		journal:  &journal{out: options.Journal, bodies: options.Bodies, secrets: s.secrets(first.document, owner.document)},
 		links:    options.Links,
 		owner:    owner,
 		host:     newHostChannel(options.KVPPool),

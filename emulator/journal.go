@@ -22,6 +22,9 @@ import (
 type Entry struct {
 	// Seq counts the entries from 1.
 	Seq int `json:"seq"`
+	// VM is the name of the VM in a journal of several, whose VMs each count from 1; empty
+	// for one that is alone.
+	VM string `json:"vm,omitempty"`
 	// Time is when the request's head, or the pool, was read, in UTC.
 	Time time.Time `json:"time"`
 	// Service is who was asked; [ServiceKVP] if the host has read something.
@@ -31,8 +34,10 @@ type Entry struct {
 	// Path is path and query; for ServiceKVP the key.
 	Path string `json:"path"`
 	// Headers are those of interest: x-ms-*, Metadata, User-Agent, Content-Type,
-	// If-None-Match, X-Forwarded-For. A certificate is shortened.
+	// X-Forwarded-For, If-None-Match. A certificate is shortened.
 	Headers map[string]string `json:"headers,omitempty"`
+	// Body is the request's, nil if it had none or bodies are not kept ([Options.Bodies]).
+	Body *Body `json:"body,omitempty"`
 	// Status is the answer's, 0 if there was none.
 	Status int `json:"status"`
 	// Fault is the fault that was applied: a status, "delay", or a [FaultKind].
@@ -46,6 +51,9 @@ type Entry struct {
 	Report *Report `json:"report,omitempty"`
 	// HostReport is the report that the host saw for the first time.
 	HostReport *HostReport `json:"hostReport,omitempty"`
+	// Answer is what was sent back beside the status, nil if nothing was, or bodies are
+	// not kept.
+	Answer *Answer `json:"answer,omitempty"`
 }
 
 // hostMethod stands where requests have a method.
@@ -67,6 +75,7 @@ const (
 // A journal keeps the entries and writes them out.
 type journal struct {
 	secrets []string // longest first
+	bodies  Bodies
 
 	mu      sync.Mutex
 	out     io.Writer
@@ -75,35 +84,54 @@ type journal struct {
 }
 
 func (f *Fabric) newEntry(service Service, req *request, started time.Time) Entry {
-	return Entry{
-		Time: started.UTC(), Service: service, Method: f.journal.redact(req.method),
-		Path: shorten(f.journal.redactURI(req.uri), pathLimit), Headers: f.journal.headers(req.header),
+	return f.journal.newEntry(service, req, started)
+}
+
+func (j *journal) newEntry(service Service, req *request, started time.Time) Entry {
+	entry := Entry{
+		Time: started.UTC(), Service: service, Method: j.redact(req.method),
+		Path: shorten(j.redactURI(req.uri), pathLimit), Headers: j.headers(req.header, requestHeaders),
 	}
+	if j.bodies.wanted() {
+		entry.Body = j.body(req.body, bodyKeptOf(req))
+	}
+	return entry
 }
 
 // record completes the entry and keeps it. It comes before the answer is sent, so
 // that a client which has its answer finds the entry.
 func (f *Fabric) record(entry Entry, resp response, verdicts []string) {
+	f.journal.record(entry, resp, verdicts)
+}
+
+func (j *journal) record(entry Entry, resp response, verdicts []string) {
 	entry.Status = resp.status
 	entry.DurationMs = time.Since(entry.Time).Milliseconds()
 	entry.Verdicts = []string{}
 	for _, verdict := range verdicts {
-		entry.Verdicts = append(entry.Verdicts, shorten(f.journal.redactURI(azprov.OneLine(verdict)), valueLimit))
+		entry.Verdicts = append(entry.Verdicts, shorten(j.redactURI(azprov.OneLine(verdict)), valueLimit))
 	}
 	if resp.report != nil {
 		report := *resp.report
 		report.Time = entry.Time
-		report.Description = f.journal.redactURI(report.Description)
+		report.Description = j.redactURI(report.Description)
 		entry.Report = &report
 	}
-	f.journal.add(entry)
+	if j.bodies.wanted() && resp.status != 0 {
+		entry.Answer = j.answer(resp)
+	}
+	j.add(entry)
 }
 
 func (j *journal) add(entry Entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	entry.Seq = len(j.entries) + 1
-	j.entries = append(j.entries, entry)
+	kept := entry
+	if j.bodies == BodiesWritten {
+		kept.Body, kept.Answer = nil, nil
+	}
+	j.entries = append(j.entries, kept)
 	if j.out == nil {
 		return
 	}
@@ -138,16 +166,23 @@ func (j *journal) failure() error {
 	return &azprov.Error{Op: "emulator.Server.Close", Kind: azprov.KindInternal, Message: "cannot write the journal", Last: j.err}
 }
 
-// headers returns the headers of interest.
-func (j *journal) headers(header http.Header) map[string]string {
+// The headers of interest beside x-ms-*.
+var (
+	requestHeaders = []string{"Metadata", "User-Agent", "Content-Type", "X-Forwarded-For", "If-None-Match"}
+	answerHeaders  = []string{"Content-Type", "Server", "Etag", "Last-Modified", "Location", "Retry-After", "Connection"}
+)
+
+// headers returns the headers of interest: the named, and all x-ms-*.
+func (j *journal) headers(header http.Header, named []string) map[string]string {
 	kept := map[string]string{}
 	for name, values := range header {
+		name = http.CanonicalHeaderKey(name)
 		switch {
 		case name == certificateName:
 			value := values[0]
 			kept[name] = shorten(value, certificateLimit) + " (" + strconv.Itoa(len(value)) + " characters)"
 		case strings.HasPrefix(name, "X-Ms-"),
-			slices.Contains([]string{"Metadata", "User-Agent", "Content-Type", "If-None-Match", "X-Forwarded-For"}, name):
+			slices.Contains(named, name):
 			kept[name] = shorten(j.redactURI(strings.Join(values, ", ")), valueLimit)
 		}
 	}
@@ -238,7 +273,7 @@ func (s Scenario) secrets(documents ...object) []string {
 	for _, secret := range plain {
 		trimmed := strings.TrimSpace(secret)
 		for _, form := range []string{
-			secret, trimmed, azprov.OneLine(secret), escapedJSON(secret),
+			secret, trimmed, azprov.OneLine(secret), escapedJSON(secret), escapedXML(secret),
 			// In a record of a report a quote inside quotes is doubled.
 			strings.ReplaceAll(secret, `'`, `''`), strings.ReplaceAll(secret, `"`, `""`),
 		} {
