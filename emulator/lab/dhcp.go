@@ -50,6 +50,7 @@ type lease struct {
 	address  netip.Prefix
 	gateway  netip.Addr
 	platform bool          // With routes to the platform.
+	noIMDS   bool          // But none to IMDS.
 	time     time.Duration // 0 is infinite.
 }
 
@@ -162,11 +163,17 @@ func (l lease) source() netip.Addr {
 }
 
 // routes are those of an Azure lease: the default one, and the platform's addresses
-// (RFC 3442 writes only the octets of a destination that its length needs).
+// (RFC 3442 writes only the octets of a destination that its length needs). Where there is
+// no IMDS there is no route to it either, and agents take that as a sign to stop asking
+// (cloud-init after eleven connections that failed).
 func (l lease) routes() []byte {
 	gateway := l.gateway.AsSlice()
 	routes := append([]byte{0}, gateway...)
-	for _, address := range []netip.Addr{wireServerAddress, imdsAddress} {
+	addresses := []netip.Addr{wireServerAddress, imdsAddress}
+	if l.noIMDS {
+		addresses = addresses[:1]
+	}
+	for _, address := range addresses {
 		routes = append(append(append(routes, 32), address.AsSlice()...), gateway...)
 	}
 	return routes

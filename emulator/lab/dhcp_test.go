@@ -144,6 +144,12 @@ func TestDHCPOptions(t *testing.T) {
 	if _, ok := options[optRoutes]; ok || options[optWireServer] != "" || options[optRouter] != "0a140001" {
 		t.Errorf("options of a secondary interface: %v", options)
 	}
+	without := testLease
+	without.noIMDS = true
+	reply, _ = m.answer(without)
+	if got, want := optionsOf(t, reply)[optRoutes], "00"+"0a140001"+"20a83f8110"+"0a140001"; got != want {
+		t.Errorf("routes without IMDS %s, want %s", got, want)
+	}
 }
 
 func TestDHCPLeaseTime(t *testing.T) {

@@ -161,7 +161,7 @@ func (c cable) up(p plan) error {
 	if err := links.LinkSetUp(c.peer); err != nil || !c.address.IsValid() {
 		return err
 	}
-	c.segment.dhcp.set(c.peer.Attrs().Index, c.lease(p.leaseTime))
+	c.segment.dhcp.set(c.peer.Attrs().Index, c.lease(p))
 	return links.RouteReplace(&netlink.Route{
 		LinkIndex: c.peer.Attrs().Index, Dst: hostNet(c.address.Addr()), Scope: netlink.SCOPE_LINK,
 	})

@@ -31,6 +31,7 @@ type plan struct {
 	first, owner []nicPlan
 	leaseTime    time.Duration
 	noDHCP       bool
+	noIMDS       bool // There is no IMDS to have a route to.
 	name         string
 }
 
@@ -67,7 +68,7 @@ var (
 
 // planOf makes the plan for a scenario with its defaults filled in.
 func planOf(s emulator.Scenario, o Options) plan {
-	p := plan{first: nicsOf(s.VM, o, secondaryMAC), leaseTime: o.LeaseTime, noDHCP: o.NoDHCP, name: o.Name}
+	p := plan{first: nicsOf(s.VM, o, secondaryMAC), leaseTime: o.LeaseTime, noDHCP: o.NoDHCP, noIMDS: s.IMDS.Absent, name: o.Name}
 	p.owner = p.first
 	if s.Pool.Type != "" {
 		p.owner = nicsOf(s.Pool.Owner, o, ownerMAC)
@@ -114,6 +115,6 @@ func (n nicPlan) gateway() netip.Addr {
 }
 
 // lease is what DHCP gives to the interface.
-func (n nicPlan) lease(leaseTime time.Duration) lease {
-	return lease{mac: n.mac, address: n.address, gateway: n.gateway(), platform: n.role == rolePrimary, time: leaseTime}
+func (n nicPlan) lease(p plan) lease {
+	return lease{mac: n.mac, address: n.address, gateway: n.gateway(), platform: n.role == rolePrimary, noIMDS: p.noIMDS, time: p.leaseTime}
 }
