@@ -35,6 +35,11 @@ type AgentFamily struct {
 	Version string `json:"version,omitempty"`
 	// URIs are where the manifest is. Nothing fetches them here.
 	URIs []string `json:"uris,omitempty"`
+	// IsVersionFromRSM says that Version is the platform's decision; unset leaves it out,
+	// which is a third state.
+	IsVersionFromRSM azprov.Switch `json:"isVersionFromRSM,omitzero"`
+	// IsVMEnabledForRSMUpgrades says that the platform decides for this VM; as above.
+	IsVMEnabledForRSMUpgrades azprov.Switch `json:"isVMEnabledForRSMUpgrades,omitzero"`
 }
 
 // StatusUploadBlob names a blob in Azure's storage.

@@ -49,11 +49,11 @@ type vmState struct {
 	// extensions is what the platform wants of the guest agent.
 	extensions   Extensions
 	noVMSettings bool
-	// formerContainers are the ids of the containers that the VM has left.
-	formerContainers []string
-	reports          []Report
-	rate             rateLimit
-	faults           map[Service]*faultQueue
+	reports      []Report
+	rate         rateLimit
+	// telemetryRate is the wire server's.
+	telemetryRate rateLimit
+	faults        map[Service]*faultQueue
 
 	timeline []Milestone
 	changed  chan struct{} // Closed when the timeline grows, and replaced.
@@ -139,11 +139,12 @@ func NewFabric(s Scenario, options *Options) (*Fabric, error) {
 			versions:   s.IMDS.APIVersions,
 			ciphers:    s.WireServer.Ciphers,
 			extensions: s.WireServer.Extensions, noVMSettings: s.HostGA.NoVMSettings,
-			rate:       rateLimit{off: s.IMDS.RateLimit == azprov.SwitchOff},
-			changed:    make(chan struct{}),
-			pooled:     s.isPool(),
-			notYet:     s.Pool.NotYet,
-			staleReads: s.Pool.StaleReads,
+			rate:          rateLimit{limit: imdsRequests, window: imdsWindow, off: s.IMDS.RateLimit == azprov.SwitchOff},
+			telemetryRate: rateLimit{limit: telemetryCalls, window: telemetryWindow},
+			changed:       make(chan struct{}),
+			pooled:        s.isPool(),
+			notYet:        s.Pool.NotYet,
+			staleReads:    s.Pool.StaleReads,
 			faults: map[Service]*faultQueue{
 				ServiceIMDS:       newFaultQueue(s.IMDS.Faults),
 				ServiceWireServer: newFaultQueue(s.WireServer.Faults),
@@ -221,6 +222,5 @@ func (v *vmState) state() ReportState {
 func (f *Fabric) Migrate() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.vm.formerContainers = append(f.vm.formerContainers, f.vm.wire.containerID)
 	f.vm.wire = f.vm.wire.next()
 }

@@ -66,6 +66,7 @@ type response struct {
 	report   *Report // The health report in the request, accepted or not.
 	accept   bool    // The report is to be accepted when this answer is sent.
 	lost     bool    // The answer will not arrive as a whole.
+	sound    bool    // Nothing is wrong with the request, whatever the status says.
 	served   func()  // What a right answer changes. Fabric.mu is held.
 }
 
@@ -131,8 +132,12 @@ func (f *Fabric) decide(service Service, req *request, now time.Time) (response,
 	if f.journal.leaks(req.uri) {
 		resp.verdicts = append(resp.verdicts, "secret in URL")
 	}
-	if resp.status == http.StatusBadRequest || resp.status == http.StatusMethodNotAllowed {
-		return resp, nil
+	switch resp.status {
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusTooManyRequests:
+		if !resp.sound {
+			return resp, nil
+		}
+	default:
 	}
 	if limited {
 		refused := service.failure(http.StatusTooManyRequests)

@@ -97,7 +97,7 @@ func (v *vmState) nameRefusal(header, value string) (response, bool) {
 		return response{}, false
 	case value == "":
 		return hostGAError(http.StatusBadRequest, code, refresh, "missing "+name), true
-	case header == headerContainerID && slices.Contains(v.formerContainers, value):
+	case header == headerContainerID && slices.Contains(v.wire.former, value):
 		return hostGAError(http.StatusGone, goalstate.ErrorCodeResourceNotAvailable, refresh, name+" of a stale goal state"), true
 	}
 	return hostGAError(status, code, refresh, name+" is not that of the goal state"), true

@@ -80,6 +80,12 @@ func familiesDocument(families []AgentFamily) []any {
 		if family.Version != "" {
 			entry["version"] = family.Version
 		}
+		if on, ok := family.IsVersionFromRSM.Value(); ok {
+			entry["isVersionFromRSM"] = on
+		}
+		if on, ok := family.IsVMEnabledForRSMUpgrades.Value(); ok {
+			entry["isVMEnabledForRSMUpgrades"] = on
+		}
 		list = append(list, entry)
 	}
 	return list

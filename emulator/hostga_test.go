@@ -308,3 +308,38 @@ func TestHostGAAbsent(t *testing.T) {
 		}
 	})
 }
+
+// A VM of a pool takes its owner's settings and role configuration, and stays in its
+// container.
+func TestHostGAInAPool(t *testing.T) {
+	t.Parallel()
+	pooled(t, "pps-running", false, nil, func(p *poolVM) {
+		t, f := p.t, p.fabric
+		first := goalState(t, f)
+		f.Migrate()
+		pool := goalState(t, f)
+		status, body, etag := vmSettings(t, f)
+		if status != http.StatusOK || between(body, `"vmName":"`) != f.VM().Name {
+			t.Errorf("in the pool: status %d, %s", status, body)
+		}
+		p.report(ready)
+		time.Sleep(time.Minute)
+		status, body, other := vmSettings(t, f, "if-none-match: "+etag)
+		if status != http.StatusOK || between(body, `"vmName":"`) != f.Owner().Name || other == etag {
+			t.Errorf("as the owner's: status %d, ETag %s and %s, %s", status, etag, other, body)
+		}
+		for _, row := range []struct {
+			name, container, config string
+			status                  int
+			code                    string
+		}{
+			{"the container that it left in the pool", first.ContainerID, goalState(t, f).ConfigName, 410, goalstate.ErrorCodeResourceNotAvailable},
+			{"the role of the pool", pool.ContainerID, pool.ConfigName, 410, goalstate.ErrorCodeRequestRoleConfigFileNotFound},
+		} {
+			status, body, _ := ask(t, f.HostGA(), http.MethodGet, "/vmSettings", "", hostGAVersion, "x-ms-containerid: "+row.container, "x-ms-host-config-name: "+row.config)
+			if e, err := goalstate.ParseServiceError([]byte(body)); status != row.status || err != nil || e.Code != row.code {
+				t.Errorf("%s: status %d, %s", row.name, status, body)
+			}
+		}
+	})
+}

@@ -48,9 +48,7 @@ func (v *vmState) imds(req *request) response {
 	case "reprovisiondata":
 		return v.reprovisionData(v.notYet)
 	default:
-		// The other documented routes answer as they do on a VM that has nothing
-		// there: no load balancer, no identity.
-		return imdsError(http.StatusNotFound, "Not found")
+		return v.otherRoute(req, route)
 	}
 }
 
@@ -245,8 +243,10 @@ func imdsFailure(status int) response {
 	return imdsError(status, http.StatusText(status))
 }
 
-// A rateLimit counts the requests of the last second.
+// A rateLimit counts the requests of the last while.
 type rateLimit struct {
+	limit  int
+	window time.Duration
 	off    bool
 	served []time.Time
 }
@@ -257,8 +257,8 @@ func (l *rateLimit) exceeded(now time.Time) bool {
 	if l.off {
 		return false
 	}
-	l.served = slices.DeleteFunc(l.served, func(t time.Time) bool { return now.Sub(t) >= imdsWindow })
-	if len(l.served) >= imdsRequests {
+	l.served = slices.DeleteFunc(l.served, func(t time.Time) bool { return now.Sub(t) >= l.window })
+	if len(l.served) >= l.limit {
 		return true
 	}
 	l.served = append(l.served, now)

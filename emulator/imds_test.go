@@ -72,9 +72,28 @@ func TestIMDSAnswers(t *testing.T) {
 		{"versions needs Metadata", get, "/metadata/versions", nil, 400, "=" + noHeader, "missing Metadata header"},
 		{"no reprovision data", get, "/metadata/reprovisiondata?api-version=2019-06-01", []string{metadata}, 404, `={"error":"Not found"}`, ""},
 		{"no load balancer", get, "/metadata/loadbalancer?api-version=2020-10-01", []string{metadata}, 404, "Not found", ""},
-		{"no identity", get, "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=x", []string{metadata}, 404, "Not found", ""},
-		{"scheduled events have versions of their own", get, "/metadata/scheduledevents?api-version=2020-07-01", []string{metadata}, 404, "Not found", ""},
-		{"scheduled events take POST", "POST", "/metadata/scheduledevents?api-version=2023-11-15", []string{metadata}, 404, "Not found", ""},
+		{"load balancer without a version", get, "/metadata/loadbalancer", []string{metadata}, 400, newest, "missing api-version"},
+		{"no identity", get, "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=x", []string{metadata}, 400, `={"error":"invalid_request","error_description":"Identity not found"}`, ""},
+		{"identity for nothing", get, "/metadata/identity/oauth2/token?api-version=2018-02-01", []string{metadata}, 400, `"error":"invalid_request"`, "missing resource"},
+		{"no tenant", get, "/metadata/identity/info?api-version=2018-02-01", []string{metadata}, 404, "Not found", ""},
+		{"no attested document", get, "/metadata/attested/document?api-version=2020-09-01&nonce=1234567890", []string{metadata}, 404, "Not found", ""},
+		{"an endpoint without its end", get, "/metadata/identity?api-version=2018-02-01", []string{metadata}, 404, "Not found", "unknown path"},
+		{"what is below another endpoint", get, "/metadata/loadbalancer/x?api-version=2020-10-01", []string{metadata}, 404, "Not found", "unknown path"},
+		{"the bare path with a version", get, "/metadata/?api-version=2021-02-01&format=text", []string{metadata}, 404, "Not found", ""},
+		{"no scheduled events", get, "/metadata/scheduledevents?api-version=2020-07-01", []string{metadata}, 200, `={"DocumentIncarnation":1,"Events":[]}`, ""},
+		{"scheduled events at the instance's version", get, "/metadata/scheduledevents/?api-version=2023-11-15", []string{metadata}, 200, `"Events":[]`, ""},
+		{"the instance has no version of the scheduled events", get, "/metadata/instance?api-version=2020-07-01", []string{metadata}, 400, newest, "unsupported api-version 2020-07-01"},
+		{"scheduled events that are started", "POST", "/metadata/scheduledevents?api-version=2020-07-01", []string{metadata}, 400, "Bad request", "malformed start requests"},
+		{"instance with a slash", get, "/metadata/instance/?api-version=2023-11-15", []string{metadata}, 200, `"compute"`, ""},
+		{"sub-tree with a slash", get, "/metadata/instance/compute/plan/?api-version=2023-11-15", []string{metadata}, 200, `={"name":"","product":"","publisher":""}`, ""},
+		{"leaf with a slash", get, "/metadata/instance/compute/name/?api-version=2023-11-15&format=text", []string{metadata}, 200, "=test_vm-1", ""},
+		{"two slashes", get, "/metadata/instance//compute?api-version=2023-11-15", []string{metadata}, 404, "Not found", ""},
+		{"field in another case", get, "/metadata/instance/compute/VMID?api-version=2023-11-15&format=text", []string{metadata}, 404, "Not found", ""},
+		{"format in words", get, "/metadata/instance/compute?api-version=2023-11-15&format=json", []string{metadata}, 200, `{"additionalCapabilities"`, ""},
+		{"a list's element", get, "/metadata/instance/compute/publicKeys/1?api-version=2023-11-15", []string{metadata}, 200, `={"keyData":"ssh-ed25519 AAAB two","path":"/keys"}`, ""},
+		{"listing of a list's element", get, "/metadata/instance/compute/tagsList/1?api-version=2023-11-15&format=text", []string{metadata}, 200, "=name\nvalue", ""},
+		{"an address deep down", get, "/metadata/instance/network/interface/0/ipv4/ipAddress/1/privateIpAddress?api-version=2017-08-01&format=text", []string{metadata}, 200, "=10.1.0.5", ""},
+		{"listing of a list of addresses", get, "/metadata/instance/network/interface/0/ipv4/ipAddress?api-version=2017-08-01&format=text", []string{metadata}, 200, "=0/\n1/", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -214,6 +233,52 @@ func TestEveryShippedScenarioAnswersItsVersions(t *testing.T) {
 			if status, body, _ := ask(t, f.IMDS(), http.MethodGet, "/metadata/instance?api-version="+version, "", "Metadata: true"); status != http.StatusOK {
 				t.Errorf("%s at %s: status %d: %s", s.Name, version, status, body)
 			}
+		}
+	}
+}
+
+func TestIMDSStartsNoEvent(t *testing.T) {
+	t.Parallel()
+	f := fabric(t, nil)
+	for body, want := range map[string]string{
+		`{"StartRequests":[{"EventId":"C7061BAC-AFDC-4513-B24B-AA5F13A16123"}]}`: "start request for an unknown event",
+		`{"StartRequests":[]}`:        "malformed start requests",
+		`[]`:                          "malformed start requests",
+		strings.Repeat(" ", 1<<20+10): "malformed start requests",
+	} {
+		status, _, _ := ask(t, f.IMDS(), http.MethodPost, "/metadata/scheduledevents?api-version=2020-07-01", body, "Metadata: true")
+		if status != http.StatusBadRequest {
+			t.Errorf("%.80s: status %d", body, status)
+		}
+		wantVerdict(t, f, want)
+	}
+}
+
+// An Azure Stack Hub has the instance and the versions only.
+func TestIMDSOfAzureStack(t *testing.T) {
+	t.Parallel()
+	f := fabric(t, func(s *emulator.Scenario) { s.VM.Environment = "AzureStack" })
+	for _, path := range []string{
+		"scheduledevents?api-version=2020-07-01", "identity/oauth2/token?resource=x&api-version=2018-02-01",
+		"attested/document?api-version=2020-09-01", "loadbalancer?api-version=2020-10-01",
+	} {
+		if status, body, _ := ask(t, f.IMDS(), http.MethodGet, "/metadata/"+path, "", "Metadata: true"); status != http.StatusNotFound {
+			t.Errorf("%s: status %d: %s", path, status, body)
+		}
+	}
+}
+
+// That a VM has no identity is nothing wrong with the request: faults and the limit hold.
+func TestIMDSFaultsOfAnAnswerThatRefuses(t *testing.T) {
+	t.Parallel()
+	f := fabric(t, func(s *emulator.Scenario) {
+		s.IMDS.RateLimit = azprov.SwitchOn
+		s.IMDS.Faults = []emulator.Fault{{Path: "/identity", Status: http.StatusInternalServerError}}
+	})
+	for i, want := range []int{500, 400, 400, 400, 400, 429} {
+		status, _, _ := ask(t, f.IMDS(), http.MethodGet, "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=x", "", "Metadata: true")
+		if status != want {
+			t.Errorf("request %d: status %d, want %d", i, status, want)
 		}
 	}
 }

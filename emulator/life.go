@@ -49,7 +49,7 @@ func (s Scenario) identities() (first, owner identity, err error) {
 // agent that reads it again for the second report need not care.
 func (v *vmState) become(owner identity) {
 	v.stale = v.document
-	owner.wire.containerID, owner.wire.incarnation = v.wire.containerID, v.wire.incarnation+1
+	owner.wire.containerID, owner.wire.incarnation, owner.wire.former = v.wire.containerID, v.wire.incarnation+1, v.wire.former
 	v.identity, v.reused = owner, true
 	v.before = len(v.reports)
 }

@@ -88,9 +88,39 @@ func pemBlock(text, kind string) []byte {
 	return block.Bytes
 }
 
+// storedCertificates says what the certificates are for: those of SSH keys, and those that
+// come with their private key, by their friendly names or, as Azure calls them, Cert0My. The
+// others are the issuers of these.
+func (vm VM) storedCertificates() []goalstate.StoredCertificate {
+	var stored []goalstate.StoredCertificate
+	add := func(thumbprint, name string) {
+		if thumbprint == "" {
+			return
+		}
+		if name == "" {
+			name = fmt.Sprintf("Cert%dMy", len(stored))
+		}
+		stored = append(stored, goalstate.StoredCertificate{
+			Name: name, CertificateID: "sha1:" + thumbprint, StoreName: "My", ConfigurationLevel: "System",
+		})
+	}
+	for _, key := range vm.SSHKeys {
+		add(key.thumbprint(), "")
+	}
+	for _, entry := range vm.Certificates {
+		if entry.PrivateKey.Len() > 0 {
+			add(thumbprintOf(entry.Certificate), entry.FriendlyName)
+		}
+	}
+	return stored
+}
+
 // thumbprint is what the medium calls a key's fingerprint; empty without a certificate.
-func (k SSHKey) thumbprint() string {
-	der := pemBlock(k.Certificate, "CERTIFICATE")
+func (k SSHKey) thumbprint() string { return thumbprintOf(k.Certificate) }
+
+// thumbprintOf names a certificate in PEM; empty if it is none.
+func thumbprintOf(certificate string) string {
+	der := pemBlock(certificate, "CERTIFICATE")
 	if der == nil {
 		return ""
 	}

@@ -38,21 +38,22 @@ func (v *vmState) wireServer(req *request) response {
 	case path == "/provisioning/health":
 		return post(req, v.healthJSON)
 	case path == "/HealthService":
-		// Observations of agents about the host, of no matter for provisioning.
-		return post(req, accepted(http.StatusOK))
+		return post(req, v.healthService)
 	case path == "/machine" || strings.HasPrefix(path, "/machine/"):
 		return v.machine(req, strings.TrimPrefix(path, "/machine"), comp)
 	}
 	return wireError(http.StatusNotFound, "ResourceNotFound", "There is no such resource.", "unknown path")
 }
 
-// machine answers what is below /machine, all of which wants a protocol version.
+// machine answers what is below /machine, all of which wants a protocol version. Every
+// version that is listed gets the answers of 2012-11-30; whether the real ones differ is not
+// known, but that agents of 2015-04-05 read them.
 func (v *vmState) machine(req *request, rest, comp string) response {
 	version := req.header.Get(goalstate.HeaderVersion)
 	switch {
 	case version == "":
 		return wireError(http.StatusBadRequest, "MissingVersion", "The header x-ms-version is required.", "missing x-ms-version")
-	case version != wireVersion2012 && version != wireVersion2015:
+	case !slices.Contains(supportedVersions(), version):
 		return wireError(http.StatusBadRequest, "UnsupportedVersion", "The version is not supported.", "unsupported x-ms-version "+version)
 	case rest != "":
 		return v.configuration(req, strings.Split(rest[1:], "/"), comp)
@@ -63,9 +64,9 @@ func (v *vmState) machine(req *request, rest, comp string) response {
 	case "health":
 		return post(req, v.healthXML)
 	case "roleProperties":
-		return post(req, accepted(http.StatusAccepted))
+		return post(req, v.roleProperties)
 	case "telemetrydata":
-		return post(req, accepted(http.StatusOK))
+		return post(req, v.telemetry)
 	}
 	return wireError(http.StatusNotFound, "ResourceNotFound", "There is no such resource.", "unknown comp")
 }
@@ -78,8 +79,8 @@ func (v *vmState) configuration(req *request, segments []string, comp string) re
 	documents := map[string]func() []byte{
 		"hostingEnvironmentConfig": v.hostingEnvironment,
 		"sharedConfig":             v.sharedConfig,
-		"extensionsConfig":         v.emptyDocument("Extensions"),
-		"fullConfig":               v.emptyDocument("RoleConfig"),
+		"extensionsConfig":         v.extensionsConfig,
+		"fullConfig":               v.fullConfig,
 	}
 	document, ok := documents[req.query.Get("type")]
 	if comp != "certificates" && (comp != "config" || !ok) {
@@ -99,11 +100,10 @@ func (v *vmState) versionsDocument() []byte {
 	return goalstate.Versions{Preferred: wireVersion2015, Supported: supportedVersions()}.Encode()
 }
 
-// emptyDocument returns a document of which only the root is there.
-func (v *vmState) emptyDocument(root string) func() []byte {
-	return func() []byte {
-		return fmt.Appendf(nil, `%s<%s version="1.0.0.0" goalStateIncarnation="%d" />`, xml.Header, root, v.wire.incarnation)
-	}
+// fullConfig is named by every goal state and read by no agent; what is in it, and the name
+// of its root, are not known.
+func (v *vmState) fullConfig() []byte {
+	return fmt.Appendf(nil, `%s<RoleConfig version="1.0.0.0" goalStateIncarnation="%d" />`, xml.Header, v.wire.incarnation)
 }
 
 // get answers a GET with the document.
@@ -123,11 +123,6 @@ func post(req *request, handle func(*request) response) response {
 		return wireError(http.StatusBadRequest, "InvalidBody", "The body cannot be read.", "unreadable body")
 	}
 	return handle(req)
-}
-
-// accepted takes any body.
-func accepted(status int) func(*request) response {
-	return func(*request) response { return wireAnswer(status, nil) }
 }
 
 func notAllowed(req *request) response {

@@ -3,6 +3,7 @@ package emulator
 import (
 	"crypto/sha256"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,7 @@ type wireIDs struct {
 	instanceID  string
 	instance    string // The part of instanceID after the deployment.
 	vmID        azprov.VMID
+	former      []string // The containers that the VM has left.
 }
 
 // newWireIDs makes the ids of the scenario for vm, its VM or the pool's owner.
@@ -44,6 +46,7 @@ func newWireIDs(s Scenario, vm VM) wireIDs {
 // next is what a live migration makes of the ids.
 func (w wireIDs) next() wireIDs {
 	w.incarnation++
+	w.former = append(slices.Clone(w.former), w.containerID)
 	w.containerID = derivedUUID(w.vmID, w.containerID+strconv.Itoa(w.incarnation)).String()
 	return w
 }
@@ -112,6 +115,7 @@ func (v *vmState) hostingEnvironment() []byte {
 	return goalstate.HostingEnvironmentConfig{
 		Version:              "1.0.0.0",
 		GoalStateIncarnation: strconv.Itoa(v.wire.incarnation),
+		StoredCertificates:   v.spec.storedCertificates(),
 		Incarnation:          v.roleIncarnation(),
 	}.Encode()
 }

@@ -23,6 +23,22 @@ const (
 	jsonType    = "Content-Type: application/json"
 )
 
+// telemetry is a call of WALinuxAgent's with one event.
+const telemetry = `<?xml version="1.0"?><TelemetryData version="1.0"><Provider id="69B669B9-4AF8-4C50-BDC4-6006FA76E975">` +
+	`<Event id="1"><![CDATA[<Param Name="Name" Value="WALinuxAgent" T="mt:wstr" />]]></Event></Provider></TelemetryData>`
+
+func roleProperties(container, instance string) string {
+	return `<?xml version="1.0" encoding="utf-8"?><RoleProperties><Container><ContainerId>` + container +
+		`</ContainerId><RoleInstances><RoleInstance><Id>` + instance + `</Id><Properties>` +
+		`<Property name="CertificateThumbprint" value="THUMB" /></Properties></RoleInstance></RoleInstances></Container></RoleProperties>`
+}
+
+func observations(n int, name, description, value string) string {
+	one := `{"ObservationName":"` + name + `","IsHealthy":true,"Description":"` + description + `","Value":"` + value + `"}`
+	return `{"Api":"reporttargethealth","Version":"1.0","Source":"WALinuxAgent","Observations":[` +
+		strings.TrimSuffix(strings.Repeat(one+",", n), ",") + `]}`
+}
+
 func TestWireServerAnswers(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -38,7 +54,9 @@ func TestWireServerAnswers(t *testing.T) {
 		{"goal state without slash", "GET", "/machine?comp=goalstate", "", []string{version2012}, 200, "<Incarnation>1</Incarnation>", ""},
 		{"the preferred version", "GET", "/machine?comp=goalstate", "", []string{"x-ms-version: 2015-04-05"}, 200, "<GoalState", ""},
 		{"missing version", "GET", "/machine?comp=goalstate", "", nil, 400, "<Error", "missing x-ms-version"},
-		{"unknown version", "GET", "/machine?comp=goalstate", "", []string{"x-ms-version: 2011-08-31"}, 400, "<Error", "unsupported x-ms-version 2011-08-31"},
+		{"an old version that is listed", "GET", "/machine?comp=goalstate", "", []string{"x-ms-version: 2012-09-15"}, 200, "<GoalState", ""},
+		{"the oldest version", "GET", "/machine?comp=goalstate", "", []string{"x-ms-version: 2010-28-10"}, 200, "<GoalState", ""},
+		{"unknown version", "GET", "/machine?comp=goalstate", "", []string{"x-ms-version: 2015-09-01"}, 400, "<Error", "unsupported x-ms-version 2015-09-01"},
 		{"unknown comp", "GET", "/machine?comp=other", "", []string{version2012}, 404, "<Error", "unknown comp"},
 		{"malformed query", "GET", "/machine?comp=goalstate&a=%zz", "", []string{version2012}, 400, "<Error", "malformed query"},
 		{"unknown path", "GET", "/other", "", []string{version2012}, 404, "<Error", "unknown path"},
@@ -48,8 +66,32 @@ func TestWireServerAnswers(t *testing.T) {
 		{"a type in place of comp", "GET", "/machine/a/b?comp=sharedConfig&incarnation=1", "", []string{version2012}, 404, "<Error", "unknown comp or type"},
 		{"telemetry", "POST", "/machine?comp=telemetrydata", "<TelemetryData/>", []string{version2012, xmlType}, 200, "", ""},
 		{"telemetry with slash", "POST", "/machine/?comp=telemetrydata", "<TelemetryData/>", []string{version2012, xmlType}, 200, "", ""},
-		{"role properties", "POST", "/machine?comp=roleProperties", "<RoleProperties/>", []string{version2012, xmlType}, 202, "", ""},
-		{"observations", "POST", "/HealthService", "{}", []string{jsonType}, 200, "", ""},
+		{"telemetry of another type", "POST", "/machine?comp=telemetrydata", "<TelemetryData/>", []string{version2012, jsonType}, 200, "", "content type is not text/xml"},
+		{"telemetry with a NUL", "POST", "/machine?comp=telemetrydata", "<TelemetryData>\x00</TelemetryData>", []string{version2012, xmlType}, 400, "<Error", "malformed telemetry"},
+		{"telemetry with a control character's number", "POST", "/machine?comp=telemetrydata", "<TelemetryData>&#1;</TelemetryData>", []string{version2012, xmlType}, 400, "<Error", "malformed telemetry"},
+		{"telemetry that is cut", "POST", "/machine?comp=telemetrydata", "<TelemetryData>", []string{version2012, xmlType}, 400, "<Error", "malformed telemetry"},
+		{"telemetry that is something else", "POST", "/machine?comp=telemetrydata", "<Health/>", []string{version2012, xmlType}, 400, "<Error", "malformed telemetry"},
+		{"no telemetry", "POST", "/machine?comp=telemetrydata", "", []string{version2012, xmlType}, 400, "<Error", "malformed telemetry"},
+		{"telemetry of an agent", "POST", "/machine?comp=telemetrydata", telemetry, []string{version2012, "Content-Type: text/xml;charset=utf-8"}, 200, "", ""},
+		{"telemetry over its limit", "POST", "/machine?comp=telemetrydata", "<TelemetryData>" + strings.Repeat(" ", 64<<10) + "</TelemetryData>", []string{version2012, xmlType}, 200, "", "telemetry over 64 KiB"},
+		{"role properties", "POST", "/machine?comp=roleProperties", roleProperties(containerID, roleInstance), []string{version2012, xmlType}, 202, "", ""},
+		{"role properties of another type", "POST", "/machine?comp=roleProperties", roleProperties(containerID, roleInstance), []string{version2012}, 202, "", "content type is not text/xml"},
+		{"role properties of another container", "POST", "/machine?comp=roleProperties", roleProperties("other", roleInstance), []string{version2012, xmlType}, 410, "<Code>ResourceNotAvailable</Code>", "role properties for a stale goal state"},
+		{"role properties of another instance", "POST", "/machine?comp=roleProperties", roleProperties(containerID, "other"), []string{version2012, xmlType}, 410, "<Code>ResourceNotAvailable</Code>", "role properties for a stale goal state"},
+		{"role properties without ids", "POST", "/machine?comp=roleProperties", "<RoleProperties/>", []string{version2012, xmlType}, 400, "<Error", "role properties without ids"},
+		{"role properties without an instance", "POST", "/machine?comp=roleProperties", roleProperties(containerID, ""), []string{version2012, xmlType}, 400, "<Error", "role properties without ids"},
+		{"role properties without a container", "POST", "/machine?comp=roleProperties", roleProperties("", roleInstance), []string{version2012, xmlType}, 400, "<Error", "role properties without ids"},
+		{"role properties that are cut", "POST", "/machine?comp=roleProperties", "<RoleProperties>", []string{version2012, xmlType}, 400, "<Error", "malformed role properties"},
+		{"observations", "POST", "/HealthService", observations(10, "GuestAgentPluginHeartbeat", "", ""), []string{jsonType}, 200, "", ""},
+		{"observations at their limits", "POST", "/HealthService", observations(1, strings.Repeat("é", 64), strings.Repeat("é", 128), strings.Repeat("é", 128)), []string{jsonType}, 200, "", ""},
+		{"too many observations", "POST", "/HealthService", observations(11, "a", "", ""), []string{jsonType}, 200, "", "over 10 observations"},
+		{"an observation with a long name", "POST", "/HealthService", observations(1, strings.Repeat("x", 65), "", ""), []string{jsonType}, 200, "", "name of an observation over 64 characters"},
+		{"an observation with a long description", "POST", "/HealthService", observations(1, "a", strings.Repeat("x", 129), ""), []string{jsonType}, 200, "", "description of an observation over 128 characters"},
+		{"an observation with a long value", "POST", "/HealthService", observations(1, "a", "", strings.Repeat("x", 129)), []string{jsonType}, 200, "", "value of an observation over 128 characters"},
+		{"observations for nothing", "POST", "/HealthService", "{}", []string{jsonType}, 200, "", "observations whose Api is not reporttargethealth"},
+		{"observations that are no JSON", "POST", "/HealthService", "<a/>", []string{jsonType}, 200, "", "malformed observations"},
+		{"observations of another type", "POST", "/HealthService", observations(0, "", "", ""), []string{xmlType}, 200, "", "content type is not application/json"},
+		{"observations are not read", "GET", "/HealthService", "", nil, 405, "<Error", "method GET not allowed"},
 		{"health is POST", "GET", "/machine?comp=health", "", []string{version2012}, 405, "<Error", "method GET not allowed"},
 		{"health without type", "POST", "/machine?comp=health", "<Health/>", []string{version2012}, 400, "<Error", "content type is not text/xml"},
 		{"health with another type", "POST", "/machine?comp=health", "<Health/>", []string{version2012, jsonType}, 400, "<Error", "content type is not text/xml"},
@@ -80,11 +122,12 @@ func TestWireServerAnswers(t *testing.T) {
 
 // The documents of testScenario, of which the ids are the same in every run.
 const (
-	containerID = "c927df23-873e-87dc-bbd9-1c8551b63a89"
-	instanceURL = "http://192.0.2.7:8080/machine/" + containerID + "/d672b490%2D6477%2D8b6e%2D8663%2D05aa00b6db2a.%5Ftest%5Fvm%2D1"
-	xmlHeader   = `<?xml version="1.0" encoding="utf-8"?>`
-	role        = `<Incarnation number="1" instance="_test_vm-1" guid="{406bf724-4baa-80cf-a025-52a31467a541}" />`
-	xsi         = `xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation=`
+	containerID  = "c927df23-873e-87dc-bbd9-1c8551b63a89"
+	roleInstance = "d672b490-6477-8b6e-8663-05aa00b6db2a._test_vm-1"
+	instanceURL  = "http://192.0.2.7:8080/machine/" + containerID + "/d672b490%2D6477%2D8b6e%2D8663%2D05aa00b6db2a.%5Ftest%5Fvm%2D1"
+	xmlHeader    = `<?xml version="1.0" encoding="utf-8"?>`
+	role         = `<Incarnation number="1" instance="_test_vm-1" guid="{406bf724-4baa-80cf-a025-52a31467a541}" />`
+	xsi          = `xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation=`
 )
 
 func TestWireServerDocuments(t *testing.T) {
@@ -125,7 +168,11 @@ func TestWireServerDocuments(t *testing.T) {
 		},
 		{
 			"extensions config", g.ExtensionsConfigURL,
-			`<?xml version="1.0" encoding="UTF-8"?><Extensions version="1.0.0.0" goalStateIncarnation="1" />`,
+			`<?xml version="1.0" encoding="UTF-8"?><Extensions version="1.0.0.0" goalStateIncarnation="1">` +
+				`<GuestAgentExtension xmlns:i="http://www.w3.org/2001/XMLSchema-instance"><GAFamilies></GAFamilies>` +
+				`<Location>westeurope</Location><ServiceName>CRP</ServiceName></GuestAgentExtension><Plugins></Plugins><PluginSettings></PluginSettings>` +
+				`<InVMGoalStateMetaData inSvdSeqNo="1" createdOnTicks="638712864000000000" activityId="eece801f-5c9c-89b7-b209-5a1f789f3c8c"` +
+				` correlationId="cd3528b9-5138-8ce3-aac1-2af8f4f7e186"></InVMGoalStateMetaData></Extensions>`,
 		},
 		{
 			"full config", g.FullConfigURL,

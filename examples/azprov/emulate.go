@@ -56,7 +56,8 @@ device, the CD drive of a virtual machine, or provision --media. The scenario's 
 may hold a password: what is written is for its owner alone.
 
 A scenario of a pre-provisioning pool goes on by time alone, once the VM's first Ready is
-accepted; each phase is told on standard error as it begins.
+accepted; each phase is told on standard error as it begins. Whoever has made the network
+may move its links meanwhile.
 
 --lab (Linux, as root) needs no ports: the services are at their real addresses in a
 network namespace, and a second one is the VM's network, with an interface eth0 that DHCP
@@ -75,6 +76,7 @@ about it in "verdicts". Those with any are logged as warnings, and all with --lo
 info.`,
 		Example: `  azprov emulate --list
   azprov emulate --scenario slow-start --listen-imds 127.0.0.1:8001 --listen-wireserver 127.0.0.1:8002
+  azprov emulate --listen-imds 169.254.169.254:80 --listen-wireserver 168.63.129.16:80 --listen-hostga 168.63.129.16:32526
   azprov emulate --dmi ./sys --medium ./medium --journal journal.jsonl
   azprov emulate --kvp-pool /mnt/var/lib/hyperv/.kvp_pool_1
   azprov emulate --lab --scenario pps-savable`,

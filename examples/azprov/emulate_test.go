@@ -94,6 +94,31 @@ func TestEmulateAndProvision(t *testing.T) {
 	}
 }
 
+// Without a network of its own a VM of a pool gets its owner by time alone.
+func TestEmulateAndProvisionInAPool(t *testing.T) {
+	t.Parallel()
+	for scenario, want := range map[string][]string{
+		"pps-running":  {"WaitSwitch → Done (data)", "jetty-21"},
+		"pps-savable":  {"WaitDetach → Done (data)", "jetty-22"},
+		"pps-recovery": {"Poll → Done (data)", "jetty-24"},
+	} {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			dmi, medium := filepath.Join(dir, "sys"), filepath.Join(dir, "medium")
+			e := startEmulate(t, "--scenario", scenario, "--dmi", dmi, "--medium", medium,
+				"--listen-imds", "127.0.0.1:0", "--listen-wireserver", "127.0.0.1:0", "--listen-hostga", "127.0.0.1:0")
+			args := []string{"provision", "--imds", e.ready.IMDS, "--wireserver", e.ready.WireServer, "--dmi", dmi, "--ovf", medium}
+			if scenario == "pps-recovery" { // which begins after a reboot in the pool
+				args = append(args, "--marker", writeFile(t, filepath.Join(dir, "pool.json"),
+					`{"vmId":"`+strings.TrimSpace(cli(t, "vm-id", "--dmi", dmi).want(t, exitDone).stdout)+`","phase":"Reported","at":"2026-01-01T00:00:00Z"}`))
+			}
+			contains(t, cli(t, args...).want(t, exitDone).stdout, append(want, "Ready: accepted at")...)
+			contains(t, e.stop(t).stderr, "  Owned\n", "  Provisioned\n", "The VM's state is Ready.", "no remarks.")
+		})
+	}
+}
+
 func checkJournal(t *testing.T, path string) {
 	t.Helper()
 	b, err := os.ReadFile(path)
