@@ -51,8 +51,9 @@ type VM struct {
 	// SSHKeys are the administrator's public keys.
 	SSHKeys []SSHKey `json:"sshKeys,omitempty"`
 	// Certificates are what the wire server hands out beside the certificates of SSH
-	// keys: those of Key Vault, and the platform's own.
-	Certificates []Certificate `json:"certificates,omitempty"`
+	// keys: those of Key Vault, and the tenant's. Without the field it is one of a tenant
+	// that the emulator brings along; an empty list is none.
+	Certificates []Certificate `json:"certificates,omitzero"`
 	// CustomData is plain here; the medium has it in base64 and, raw, in
 	// CustomData.bin. IMDS only says whether there is any.
 	CustomData azprov.Secret `json:"customData,omitzero"`

@@ -61,7 +61,7 @@ func contentsOf(vm VM, path string) (pfx.Contents, error) {
 			return pfx.Contents{}, err
 		}
 	}
-	for i, entry := range vm.Certificates {
+	for i, entry := range vm.handedOut() {
 		field := fmt.Sprintf("%s.certificates[%d]", path, i)
 		if entry.Certificate == "" && entry.PrivateKey.Len() == 0 {
 			return pfx.Contents{}, malformed("emulator.NewFabric", field+" has neither a certificate nor a private key")
@@ -107,7 +107,7 @@ func (vm VM) storedCertificates() []goalstate.StoredCertificate {
 	for _, key := range vm.SSHKeys {
 		add(key.thumbprint(), "")
 	}
-	for _, entry := range vm.Certificates {
+	for _, entry := range vm.handedOut() {
 		if entry.PrivateKey.Len() > 0 {
 			add(thumbprintOf(entry.Certificate), entry.FriendlyName)
 		}

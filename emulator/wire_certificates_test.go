@@ -421,3 +421,38 @@ func TestPrivateKeysStayIn(t *testing.T) {
 		}
 	}
 }
+
+// TestTenantCertificate: a VM of which the scenario says nothing has its tenant's.
+func TestTenantCertificate(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		certificates []emulator.Certificate
+		want         []string
+	}{
+		"nothing said": {nil, []string{"CN=Emulated tenant encryption"}},
+		"none":         {[]emulator.Certificate{}, nil},
+	} {
+		f := fabric(t, func(s *emulator.Scenario) { s.VM.Certificates = row.certificates })
+		_, body := certificatesOf(t, f, certificateHeader(t))
+		file, err := goalstate.ParseCertificateFile([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		if len(file.Data) > 0 {
+			bundle, err := certs.Decode(file.Data, guestKey(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range bundle.Certificates {
+				if !c.HasPrivateKey() || c.FriendlyName != "TenantEncryptionCert" {
+					t.Errorf("%s: %s is called %q, has a key: %t", name, c.Subject, c.FriendlyName, c.HasPrivateKey())
+				}
+				got = append(got, c.Subject)
+			}
+		}
+		if !slices.Equal(got, row.want) {
+			t.Errorf("%s: %q, want %q", name, got, row.want)
+		}
+	}
+}

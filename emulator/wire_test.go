@@ -132,7 +132,7 @@ const (
 
 func TestWireServerDocuments(t *testing.T) {
 	t.Parallel()
-	f := fabric(t, nil)
+	f := fabric(t, func(s *emulator.Scenario) { s.VM.Certificates = []emulator.Certificate{} })
 	g := goalState(t, f)
 	for _, row := range []struct{ name, url, want string }{
 		{

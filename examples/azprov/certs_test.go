@@ -138,7 +138,7 @@ func checkCertificateFile(t *testing.T, path, thumbprint string) {
 
 func TestCertsGetOfAVMWithoutAny(t *testing.T) {
 	t.Parallel()
-	p := newPlatform(t, nil)
+	p := newPlatform(t, func(s *emulator.Scenario) { s.VM.Certificates = []emulator.Certificate{} })
 	got := cli(t, p.flags("certs", "get")...).want(t, exitDone)
 	if got.stdout != "" {
 		t.Errorf("standard output has %q", got.stdout)
