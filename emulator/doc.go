@@ -48,6 +48,11 @@
 // [LinkDriver] moves its network: [MemoryLinks] for tests, package emulator/lab for real.
 // [Fabric.Timeline] says when what happened.
 //
+// The journal ([Fabric.Journal]) keeps bodies too if [Options.Bodies] says so, always without
+// the VM's secrets. [Transcript] makes text of it that has no ids and times, for golden files;
+// [DiffConversations] compares two, and [NewReplay] answers as one has recorded it.
+// [ParseJournal] reads what was written.
+//
 // Nothing needs root, the real addresses or a network: [Fabric.ListenInMemory]
 // also works inside a testing/synctest bubble.
 package emulator

@@ -121,7 +121,7 @@ func NewFabric(s Scenario, options *Options) (*Fabric, error) {
 	if err := s.validate(); err != nil {
 		return nil, err
 	}
-	if err := options.Bodies.validate(); err != nil {
+	if err := options.Bodies.validate("emulator.NewFabric"); err != nil {
 		return nil, err
 	}
 	first, owner, err := s.identities()

@@ -82,6 +82,8 @@ const (
 	telemetryKept = 16 << 10
 	// base64Minimum is from which length on a word may be base64 that hides a secret.
 	base64Minimum = 6
+	// blobDigest stands between the length and the digest of a certificate blob.
+	blobDigest = " characters, sha256 "
 	// nestings is how deep base64 in base64 is looked into.
 	nestings = 3
 )
@@ -135,7 +137,7 @@ func shortenBlobs(text string) string {
 		b.WriteString(text[:begin])
 		if strings.TrimSpace(data) != "" {
 			sum := sha256.Sum256([]byte(data))
-			fmt.Fprintf(&b, "[%d characters, sha256 %s]", len(data), hex.EncodeToString(sum[:]))
+			fmt.Fprintf(&b, "[%d"+blobDigest+"%s]", len(data), hex.EncodeToString(sum[:]))
 		}
 		text = text[begin+len(data):]
 	}
@@ -179,18 +181,29 @@ func (j *journal) redactBody(text string) string {
 }
 
 func (j *journal) redactNested(text string, depth int) string {
-	text = j.redactText(text)
+	text = j.redactPlain(text)
 	if depth > 0 {
 		text = j.redactBase64(text, depth)
 	}
 	// A secret may be escaped in ways that the list of forms does not have. The text is
 	// then kept without its escapes, which may leave it malformed, but without the secret.
 	for _, plain := range []string{html.UnescapeString(text), unescapeJSON(text)} {
-		if clean := j.redactText(plain); clean != plain {
+		if plain == text {
+			continue
+		}
+		if clean := j.redactPlain(plain); clean != plain {
 			text = clean
 		}
 	}
 	return text
+}
+
+// redactPlain is redactText, at a ninth of its cost where no text is percent-encoded.
+func (j *journal) redactPlain(text string) string {
+	if !strings.ContainsAny(text, "%+") {
+		return j.redact(text)
+	}
+	return j.redactText(text)
 }
 
 // redactBase64 looks into every word that is base64, in the standard alphabet or that of
@@ -208,7 +221,11 @@ func (j *journal) redactBase64(text string, depth int) string {
 			text = text[skip:]
 			continue
 		}
-		b.WriteString(j.redactWord(text[:word], depth))
+		if clean, found := j.redactDecoded(text[:word], depth); found {
+			b.WriteString(clean)
+		} else {
+			b.WriteString(text[:word])
+		}
 		text = text[word:]
 	}
 	return b.String()
@@ -235,25 +252,8 @@ func base64Word(text string) int {
 	return end
 }
 
-func (j *journal) redactWord(word string, depth int) string {
-	if clean, found := j.redactDecoded(word, depth); found {
-		return clean
-	}
-	if !strings.Contains(word, "\n") {
-		return word
-	}
-	// What stands in lines of its own need not be one word.
-	lines := strings.SplitAfter(word, "\n")
-	for i, line := range lines {
-		if clean, found := j.redactDecoded(line, depth); found {
-			lines[i] = clean + "\n"
-		}
-	}
-	return strings.Join(lines, "")
-}
-
 // redactDecoded decodes a word from each of the four places where base64 can begin: letters
-// of something else may stand before it.
+// of something else may stand before it, on a line of their own too.
 func (j *journal) redactDecoded(word string, depth int) (clean string, found bool) {
 	compact := strings.TrimRight(strings.NewReplacer("\r", "", "\n", "", "-", "+", "_", "/").Replace(word), "=")
 	for skipped := range min(4, max(0, len(compact)-base64Minimum+1)) {
@@ -269,7 +269,7 @@ func (j *journal) redactDecoded(word string, depth int) (clean string, found boo
 		if utf8.Valid(decoded) {
 			clean = j.redactNested(text, depth-1)
 		} else {
-			clean = j.redactText(text)
+			clean = j.redact(text)
 		}
 		if clean != text {
 			return compact[:skipped] + base64.StdEncoding.EncodeToString([]byte(clean)), true
@@ -313,12 +313,12 @@ func escapedXML(s string) string {
 	return b.String()
 }
 
-func (b Bodies) validate() error {
+func (b Bodies) validate(op string) error {
 	if slices.Contains(PossibleBodiesValues(), b) {
 		return nil
 	}
 	return &azprov.Error{
-		Op: "emulator.NewFabric", Kind: azprov.KindInternal, Message: fmt.Sprintf("Options.Bodies is %q", string(b)),
+		Op: op, Kind: azprov.KindMalformed, Message: fmt.Sprintf("Options.Bodies is %q", string(b)),
 		Hint: "want one of the constants",
 	}
 }

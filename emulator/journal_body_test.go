@@ -180,8 +180,14 @@ func deepDecoded(text string) string {
 		for _, word := range strings.FieldsFunc(text, func(r rune) bool {
 			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("+/-_", r))
 		}) {
-			if b, err := base64.RawStdEncoding.DecodeString(word); err == nil {
-				next = append(next, string(b))
+			for at := range min(4, len(word)) { // Letters of something else may stand before it.
+				rest := word[at:]
+				if len(rest)%4 == 1 {
+					rest = rest[:len(rest)-1]
+				}
+				if b, err := base64.RawStdEncoding.DecodeString(rest); err == nil {
+					next = append(next, string(b))
+				}
 			}
 		}
 		text = strings.Join(next, "\n")

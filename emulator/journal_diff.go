@@ -44,6 +44,8 @@ type DiffStep struct {
 	// Request is service, method and path, with the names of [TranscriptWith]; only those
 	// of containers and instances are numbered.
 	Request string `json:"request"`
+	// Outcome is the status, with fault and report; of DiffChanged it is A's.
+	Outcome string `json:"outcome"`
 	// A and B are the numbers of the entries, from 1 by their order; 0 where there is none.
 	A int `json:"a,omitempty"`
 	B int `json:"b,omitempty"`
@@ -86,7 +88,7 @@ func (d ConversationDiff) Count(kind DiffKind) int {
 // DiffConversations aligns two conversations by their requests, in such a way that the most
 // are in both, and of these the most the same. Ids and times do not count. options may be
 // nil. Bodies are compared if both journals have them. The time it takes grows with the
-// product of both lengths: a second for two of ten thousand entries.
+// product of both lengths: 40 ms for two of a thousand entries.
 func DiffConversations(a, b []Entry, options *DiffOptions) ConversationDiff {
 	if options == nil {
 		options = &DiffOptions{}
@@ -100,17 +102,17 @@ func DiffConversations(a, b []Entry, options *DiffOptions) ConversationDiff {
 	i, j := 0, 0
 	rest := func(toA, toB int) {
 		for ; i < toA; i++ {
-			d.Steps = append(d.Steps, DiffStep{Kind: DiffOnlyA, Request: left.exchanges[i].request, A: i + 1})
+			d.Steps = append(d.Steps, DiffStep{Kind: DiffOnlyA, Request: left.exchanges[i].request, Outcome: left.exchanges[i].outcome(), A: i + 1})
 		}
 		for ; j < toB; j++ {
-			d.Steps = append(d.Steps, DiffStep{Kind: DiffOnlyB, Request: right.exchanges[j].request, B: j + 1})
+			d.Steps = append(d.Steps, DiffStep{Kind: DiffOnlyB, Request: right.exchanges[j].request, Outcome: right.exchanges[j].outcome(), B: j + 1})
 		}
 	}
 	for _, pair := range al.pairs {
 		rest(pair[0], pair[1])
 		x, y := left.exchanges[i], right.exchanges[j]
 		i, j = i+1, j+1
-		step := DiffStep{Kind: DiffSame, Request: x.request, A: i, B: j, Changes: changes(x.facts, y.facts)}
+		step := DiffStep{Kind: DiffSame, Request: x.request, Outcome: x.outcome(), A: i, B: j, Changes: changes(x.facts, y.facts)}
 		if len(step.Changes) > 0 {
 			step.Kind = DiffChanged
 		}
@@ -134,6 +136,7 @@ type side struct {
 func newSide(entries []Entry, known map[string]int, options *DiffOptions, bodies bool) side {
 	var s side
 	n := newNamer(false)
+	alone := !slices.ContainsFunc(entries, func(e Entry) bool { return e.VM != entries[0].VM })
 	number := func(text string) int {
 		if _, ok := known[text]; !ok {
 			known[text] = len(known)
@@ -141,7 +144,11 @@ func newSide(entries []Entry, known map[string]int, options *DiffOptions, bodies
 		return known[text]
 	}
 	for i := range entries {
-		x := n.exchange(&entries[i])
+		entry := entries[i]
+		if alone {
+			entry.VM = "" // Two VMs, of a journal each, may have two names.
+		}
+		x := n.exchange(&entry)
 		x.facts = slices.DeleteFunc(x.facts, func(f exchangeFact) bool { return !options.compares(f.name, bodies) })
 		s.exchanges = append(s.exchanges, x)
 		s.requests = append(s.requests, number(x.request))
@@ -287,18 +294,12 @@ func (d ConversationDiff) String() string {
 		for i+alike < len(d.Steps) && d.Steps[i+alike].Kind == DiffSame {
 			alike++
 		}
-		switch {
-		case alike > diffContext:
-			b.WriteString("  " + d.Steps[i].Request + "\n  … " + strconv.Itoa(alike-2) + " more that are the same\n  " + d.Steps[i+alike-1].Request + "\n")
-		case alike > 0:
-			for _, step := range d.Steps[i : i+alike] {
-				b.WriteString("  " + step.Request + "\n")
-			}
-		default:
-			b.WriteString(d.Steps[i].String())
-			alike = 1
+		if alike > diffContext {
+			b.WriteString(d.Steps[i].String() + "  … " + strconv.Itoa(alike-2) + " more that are the same\n")
+			i += alike - 1
 		}
-		i += alike
+		b.WriteString(d.Steps[i].String())
+		i++
 	}
 	return b.String()
 }
@@ -307,7 +308,11 @@ func (d ConversationDiff) String() string {
 func (s DiffStep) String() string {
 	sign := map[DiffKind]string{DiffSame: "  ", DiffChanged: "! ", DiffOnlyA: "- ", DiffOnlyB: "+ "}[s.Kind]
 	var b strings.Builder
-	b.WriteString(sign + s.Request + "\n")
+	b.WriteString(sign + s.Request)
+	if s.Kind != DiffChanged {
+		b.WriteString(" " + s.Outcome)
+	}
+	b.WriteString("\n")
 	for _, c := range s.Changes {
 		one, other := around(c.A, c.B)
 		b.WriteString("    " + c.What + "\n      A  " + one + "\n      B  " + other + "\n")

@@ -70,7 +70,7 @@ func parseEntry(number int, line []byte) (Entry, error) {
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&entry); err != nil {
-		return Entry{}, entryError(number, line, err)
+		return Entry{}, entryError(number, err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return Entry{}, journalError(number, "there is more after the JSON object", "want one object on each line")
@@ -82,7 +82,7 @@ func parseEntry(number int, line []byte) (Entry, error) {
 }
 
 // entryError says in words of ours what encoding/json found.
-func entryError(number int, line []byte, err error) error {
+func entryError(number int, err error) error {
 	var syntax *json.SyntaxError
 	var wrong *json.UnmarshalTypeError
 	unknown, isUnknown := strings.CutPrefix(err.Error(), "json: unknown field ")

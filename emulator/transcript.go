@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/azprov/azprov"
 )
 
 // Repeats says what a transcript does with a request that is like the one before it, as
@@ -114,7 +116,7 @@ const (
 	answerPrefix = "answer header "
 )
 
-// A fact is something about an exchange that can be compared.
+// An exchangeFact is something about an exchange that can be compared.
 type exchangeFact struct{ name, value string }
 
 // An exchange is an entry without what differs from run to run.
@@ -147,16 +149,26 @@ func (x *exchange) line() string {
 	for _, f := range x.facts {
 		if header, ok := strings.CutPrefix(f.name, headerPrefix); ok {
 			words = append(words, header+"="+quoted(f.value))
-			continue
 		}
-		switch f.name {
-		case factStatus:
-			words = append(words, "->", f.value)
-		case factFault, factReport, factVerdict:
+	}
+	words = append(words, x.outcome())
+	for _, f := range x.facts {
+		if f.name == factVerdict {
 			words = append(words, f.name+"="+quoted(f.value))
 		}
 	}
 	return strings.Join(words, " ") + "\n"
+}
+
+// outcome is what came of the request.
+func (x *exchange) outcome() string {
+	words := []string{"->", x.get(factStatus)}
+	for _, name := range []string{factFault, factReport} {
+		if value := x.get(name); value != "" {
+			words = append(words, name+"="+quoted(value))
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // quoted puts a value into quotes if it has blanks or would be mistaken.
@@ -173,7 +185,7 @@ func (n *namer) exchange(e *Entry) exchange {
 	if e.Service == ServiceKVP {
 		path = n.text(e.Path)
 	}
-	x := exchange{request: string(e.Service) + " " + e.Method + " " + path}
+	x := exchange{request: azprov.OneLine(string(e.Service) + " " + e.Method + " " + path)}
 	if e.VM != "" {
 		x.request = n.name("vm", e.VM) + " " + x.request
 	}

@@ -120,7 +120,7 @@ func TestTranscriptEscapes(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{
 		"/a%2Db%5fc": "/a-b_c", "/a%2fb": "/a%2Fb", "/a%zz%4": "/a%zz%4", "/a%25zz": "/a%25zz",
-		"/a?b=%3d%26&c": "/a?b=%3D%26&c", "/%C3%a9": "/%C3%A9", "/": "/", "": "",
+		"/a?b=%3d%26&c": "/a?b=%3D%26&c", "/%C3%a9": "/%C3%A9", "/": "/",
 		"/a/" + firstID + "?id=" + firstID + "&id=" + secondID: "/a/{uuid-1}?id={uuid-1}&id={uuid-2}",
 		"/machine/a/b?incarnation=12&incarnation=11":           "/machine/{container-1}/{instance-1}?incarnation={incarnation}&incarnation={incarnation-1}",
 		"/machine/?comp=goalstate":                             "/machine/?comp=goalstate",

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"math/big"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"

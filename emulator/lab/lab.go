@@ -17,6 +17,8 @@ type Options struct {
 	Scenario emulator.Scenario
 	// Journal is that of the fabric ([emulator.Options]).
 	Journal io.Writer
+	// Bodies says where the fabric's journal keeps bodies.
+	Bodies emulator.Bodies
 	// KVPPool is that of the fabric ([emulator.Options]).
 	KVPPool string
 	// Secondary gives the VM two interfaces, of which the first, eth0, is not the
@@ -69,7 +71,7 @@ func New(ctx context.Context, options *Options) (*Lab, error) {
 	l := &Lab{network: &network{}}
 	var err error
 	l.fabric, err = emulator.NewFabric(scenario, &emulator.Options{
-		Journal: options.Journal, Links: l.network, KVPPool: options.KVPPool,
+		Journal: options.Journal, Bodies: options.Bodies, Links: l.network, KVPPool: options.KVPPool,
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -64,8 +65,11 @@ func (a *app) run(ctx context.Context, args []string) int {
 	if err == nil {
 		err = a.out.failure()
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		return exitDone
+	case errors.Is(err, errDifferent):
+		return exitFailed // the result says all
 	}
 	return a.fail(command, args, err)
 }

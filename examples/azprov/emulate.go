@@ -25,6 +25,7 @@ type emulateFlags struct {
 	listenHostGA     address
 	scenario         scenarioName
 	journal          string
+	journalBodies    bool
 	kvpPool          string
 	dmi              string
 	medium           string
@@ -73,7 +74,8 @@ or holds a secret. A VM that only tells the host of a failure is shown as Failed
 
 --journal gets one JSON object per request, and per report in the pool, with what was wrong
 about it in "verdicts". Those with any are logged as warnings, and all with --log-level
-info.`,
+info. It has the bodies of requests and answers, up to 64 KiB each, without the VM's secrets;
+--journal-bodies=false leaves them out. "azprov journal" shows, compares and replays it.`,
 		Example: `  azprov emulate --list
   azprov emulate --scenario slow-start --listen-imds 127.0.0.1:8001 --listen-wireserver 127.0.0.1:8002
   azprov emulate --listen-imds 169.254.169.254:80 --listen-wireserver 168.63.129.16:80 --listen-hostga 168.63.129.16:32526
@@ -100,6 +102,7 @@ func (f *emulateFlags) add(flags *pflag.FlagSet) {
 	flags.Var(&f.listenHostGA, "listen-hostga", "where the HostGAPlugin listens")
 	flags.Var(&f.scenario, "scenario", "the scenario")
 	flags.StringVar(&f.journal, "journal", "", "`FILE` to write every request to, as JSON lines; it is replaced")
+	flags.BoolVar(&f.journalBodies, "journal-bodies", true, "write bodies to the journal too; journal replay needs them")
 	flags.StringVar(&f.kvpPool, "kvp-pool", "", "`FILE` in which the VM tells the host, to read; it need not be there yet")
 	flags.StringVar(&f.dmi, "dmi", "", "`DIR` to write the firmware's tables to, as a tree like /sys")
 	flags.StringVar(&f.medium, "medium", "", "`DIR` to write the provisioning medium's files to")
@@ -164,6 +167,14 @@ func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
 	return err
 }
 
+// bodies says where the journal keeps bodies: in its file, if there is one.
+func (f *emulateFlags) bodies() emulator.Bodies {
+	if f.journal != "" && f.journalBodies {
+		return emulator.BodiesWritten
+	}
+	return emulator.BodiesNone
+}
+
 // emulation is what serves a scenario.
 type emulation struct {
 	fabric *emulator.Fabric
@@ -181,13 +192,13 @@ func (e emulation) close() error {
 // start listens on the ports that the flags name, or in a lab.
 func (f *emulateFlags) start(ctx context.Context, scenario emulator.Scenario, journal io.Writer) (e emulation, err error) {
 	if f.lab.wanted {
-		if e.lab, err = lab.New(ctx, f.lab.options(scenario, journal, f.kvpPool)); err != nil {
+		if e.lab, err = lab.New(ctx, f.lab.options(scenario, journal, f.bodies(), f.kvpPool)); err != nil {
 			return e, err
 		}
 		e.fabric, e.server = e.lab.Fabric(), e.lab.Server()
 		return e, nil
 	}
-	if e.fabric, err = emulator.NewFabric(scenario, &emulator.Options{Journal: journal, KVPPool: f.kvpPool}); err != nil {
+	if e.fabric, err = emulator.NewFabric(scenario, &emulator.Options{Journal: journal, Bodies: f.bodies(), KVPPool: f.kvpPool}); err != nil {
 		return e, err
 	}
 	e.server, err = e.fabric.Listen(ctx, emulator.Addresses{

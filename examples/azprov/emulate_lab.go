@@ -37,8 +37,8 @@ func (f *labFlags) check(flags *pflag.FlagSet) error {
 	return nil
 }
 
-func (f *labFlags) options(scenario emulator.Scenario, journal io.Writer, kvpPool string) *lab.Options {
-	return &lab.Options{Scenario: scenario, Journal: journal, KVPPool: kvpPool, Name: f.name, Secondary: f.secondary, Twin: f.twin}
+func (f *labFlags) options(scenario emulator.Scenario, journal io.Writer, bodies emulator.Bodies, kvpPool string) *lab.Options {
+	return &lab.Options{Scenario: scenario, Journal: journal, Bodies: bodies, KVPPool: kvpPool, Name: f.name, Secondary: f.secondary, Twin: f.twin}
 }
 
 // explainLab tells people how to go on in a second shell.

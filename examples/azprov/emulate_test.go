@@ -26,7 +26,7 @@ type readyLine struct {
 	Netns      string `json:"netns"`
 }
 
-// emulating is the verb emulate, running in this process.
+// emulating is a verb that serves, running in this process.
 type emulating struct {
 	ready  readyLine
 	cancel context.CancelFunc
@@ -35,13 +35,19 @@ type emulating struct {
 
 func startEmulate(t *testing.T, args ...string) *emulating {
 	t.Helper()
+	return startVerb(t, append([]string{"emulate"}, args...)...)
+}
+
+// startVerb starts a verb that serves until it is stopped.
+func startVerb(t *testing.T, args ...string) *emulating {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	e := &emulating{cancel: cancel, result: make(chan outcome, 1)}
 	reader, writer := io.Pipe()
 	go func() {
 		var stderr bytes.Buffer
-		code := newApp(strings.NewReader(""), writer, &stderr, func(string) string { return "" }).run(ctx, append([]string{"emulate"}, args...))
+		code := newApp(strings.NewReader(""), writer, &stderr, func(string) string { return "" }).run(ctx, args)
 		_ = writer.Close()
 		e.result <- outcome{code: code, stderr: stderr.String()}
 	}()

@@ -41,14 +41,24 @@ type shownError struct{ error }
 
 func (e shownError) Unwrap() error { return e.error }
 
+// errDifferent is the result of a comparison, which has been printed.
+var errDifferent = errors.New("they differ")
+
+// troubleError is why nothing could be compared: to be told from a difference, as diff(1)
+// does it.
+type troubleError struct{ error }
+
+func (e troubleError) Unwrap() error { return e.error }
+
 // exitCode is the process's exit code for err.
 func exitCode(err error) int {
 	var usage *usageError
+	var trouble troubleError
 	var typed *azprov.Error
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &trouble):
 		return exitUsage
 	case !errors.As(err, &typed):
 		if errors.Is(err, context.DeadlineExceeded) {

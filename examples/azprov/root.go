@@ -30,9 +30,9 @@ what an emulator was told does not bind this machine.
 
 Exit codes:
   0  done
-  1  failed; also: interrupted
+  1  failed; also: interrupted; journal diff: the journals differ
   2  usage: an unknown verb or flag, a stray argument, a bad value, or a scenario
-     that cannot be read
+     that cannot be read; journal diff: a journal that cannot be read
   3  not found, or this machine is not on Azure
   4  out of time`
 
@@ -60,7 +60,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.Flags().BoolVar(&showVersion, "version", false, "print the version, as the verb does")
 	a.globalFlags(root)
 	root.AddCommand(
-		a.provisionCommand(), a.emulateCommand(), a.imdsCommand(), a.wireServerCommand(), a.goalStateCommand(),
+		a.provisionCommand(), a.emulateCommand(), a.journalCommand(), a.imdsCommand(), a.wireServerCommand(), a.goalStateCommand(),
 		a.certsCommand(), a.ovfCommand(), a.mediaCommand(), a.ppsCommand(), a.reportCommand(), a.explainCommand(), a.kvpCommand(),
 		a.vmIDCommand(), a.versionCommand(),
 	)

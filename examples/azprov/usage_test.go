@@ -111,6 +111,16 @@ func TestUsageErrors(t *testing.T) {
 		{"kvp delete", "the argument KEY is missing"},
 		{"kvp clear stray", `stray argument "stray"`},
 		{"kvp clear --stale", "unknown flag --stale"},
+		{"journal shw", "hint: did you mean show?"},
+		{"journal show", "the argument FILE is missing"},
+		{"journal show a b", `stray argument "b"`},
+		{"journal show a --service imsd", "want one of imds, wireserver"},
+		{"journal show a --repeats folded", "hint: add --transcript"},
+		{"journal show a --transcript --repeats often", "want counted or folded or apart"},
+		{"journal diff a", "the argument B is missing"},
+		{"journal diff - -", "only one of the journals can be standard input"},
+		{"journal replay", "the argument FILE is missing"},
+		{"journal replay a --listen-imds 8001", "want HOST:PORT"},
 		{"--emulate", "unknown flag --emulate"},
 	} {
 		t.Run(row.args, func(t *testing.T) {
