@@ -53,6 +53,10 @@
 // [DiffConversations] compares two, and [NewReplay] answers as one has recorded it.
 // [ParseJournal] reads what was written.
 //
+// A [Fleet] is many VMs in one process, made from one scenario and told apart by the address
+// that their requests come from, or by ports. Each has its own identity, state and journal;
+// what they have in common is kept once.
+//
 // Nothing needs root, the real addresses or a network: [Fabric.ListenInMemory]
 // also works inside a testing/synctest bubble.
 package emulator

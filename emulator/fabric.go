@@ -30,7 +30,8 @@ type Options struct {
 
 // Fabric is the platform around one VM. All methods are safe for concurrent use.
 type Fabric struct {
-	scenario Scenario
+	scenario *Scenario // Not changed.
+	common   *common
 	journal  *journal
 	links    LinkDriver
 	owner    identity // what the VM of a pool becomes
@@ -61,7 +62,7 @@ type vmState struct {
 	pooled   bool          // The VM comes from a pool.
 	reused   bool          // It is its owner's.
 	notYet   int           // The status of reprovisiondata before the data is there.
-	stale    object        // The document of the pool, once the VM is reused.
+	stale    func() object // The document of the pool, once the VM is reused.
 	// staleReads is how many more answers show it.
 	staleReads int
 	before     int  // How many of the reports were for the pool.
@@ -124,13 +125,28 @@ func NewFabric(s Scenario, options *Options) (*Fabric, error) {
 	if err := options.Bodies.validate("emulator.NewFabric"); err != nil {
 		return nil, err
 	}
-	first, owner, err := s.identities()
+	c, err := newCommon(&s)
 	if err != nil {
 		return nil, err
 	}
-	f := &Fabric{
+	f := newFabric(&s, c, options)
+	if _, err := f.mediumFiles(); err != nil {
+		return nil, err
+	}
+	if _, err := s.ownerDocument(); err != nil && s.isPool() {
+		return nil, err
+	}
+	return f, nil
+}
+
+// newFabric returns the platform of a scenario that has its defaults and was validated, with
+// what it has in common with others.
+func newFabric(s *Scenario, c *common, options *Options) *Fabric {
+	first, owner := s.identities(c)
+	return &Fabric{
 		scenario: s,
-		journal:  &journal{out: options.Journal, bodies: options.Bodies, secrets: s.secrets(first.document, owner.document)},
+		common:   c,
+		journal:  &journal{out: options.Journal, bodies: options.Bodies, secrets: c.secrets},
 		links:    options.Links,
 		owner:    owner,
 		host:     newHostChannel(options.KVPPool),
@@ -152,10 +168,6 @@ func NewFabric(s Scenario, options *Options) (*Fabric, error) {
 			},
 		},
 	}
-	if _, err := f.mediumFiles(); err != nil {
-		return nil, err
-	}
-	return f, nil
 }
 
 // IMDS returns the Instance Metadata Service. To be used in a server of the
@@ -176,10 +188,10 @@ func (f *Fabric) VM() VM { return f.scenario.VM }
 
 // Owner returns what provisioning must come to: the VM of the pool's owner, and outside
 // of a pool [Fabric.VM].
-func (f *Fabric) Owner() VM { return f.owner.spec }
+func (f *Fabric) Owner() VM { return *f.owner.spec }
 
 // Scenario returns the scenario, with defaults filled in.
-func (f *Fabric) Scenario() Scenario { return f.scenario }
+func (f *Fabric) Scenario() Scenario { return *f.scenario }
 
 // Journal returns every request so far, in the order of their answers, and what was seen in
 // the guest's pool.

@@ -29,8 +29,9 @@ func (v *vmState) vmSettings(req *request) response {
 	if v.noVMSettings {
 		return hostGAError(http.StatusNotFound, "ResourceNotFound", "There is no such resource.")
 	}
-	resp := hostGAAnswer(http.StatusOK, v.settings)
-	etag := entityTag(v.settings)
+	document := v.settings()
+	resp := hostGAAnswer(http.StatusOK, document)
+	etag := entityTag(document)
 	if held := req.header.Get("If-None-Match"); strings.Trim(held, `"`) == strings.Trim(etag, `"`) {
 		resp = hostGAAnswer(http.StatusNotModified, nil)
 	}
@@ -45,8 +46,8 @@ func entityTag(document []byte) string {
 
 // vmSettingsDocument makes the answer to /vmSettings for vm, the scenario's VM or the
 // pool's owner: what the wire server's extensions configuration says, and the VM's place in
-// Azure.
-func vmSettingsDocument(s Scenario, vm VM) ([]byte, error) {
+// Azure. patch is what parsePatch has made.
+func vmSettingsDocument(s Scenario, vm VM, patch object) []byte {
 	extensions := s.WireServer.Extensions.withDefaults(vm)
 	document := object{
 		"hostGAPluginVersion":             hostGAPluginVersion,
@@ -66,11 +67,7 @@ func vmSettingsDocument(s Scenario, vm VM) ([]byte, error) {
 	if blob := extensions.StatusUploadBlob; !blob.URL.IsZero() {
 		document["statusUploadBlob"] = object{"statusBlobType": string(blob.Type), "value": blob.URL.RevealString()}
 	}
-	patched, err := patchedDocument(document, s.HostGA.VMSettings, "hostGA.vmSettings")
-	if err != nil {
-		return nil, err
-	}
-	return compactJSON(patched), nil
+	return compactJSON(mergePatch(document, patch))
 }
 
 func familiesDocument(families []AgentFamily) []any {

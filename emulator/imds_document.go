@@ -17,27 +17,27 @@ type object = map[string]any
 // the newest api-version; every request gets a pruned copy. All primitives but
 // hasCustomData are strings, and what does not apply is there and empty, as on
 // the real service (Microsoft, "Azure Instance Metadata Service", schema).
-// patch is a JSON merge patch over it, from the field of that name.
-func instanceDocument(s Scenario, vm VM, ppsType string, patch json.RawMessage, field string) (object, error) {
+// patch is what parsePatch has made.
+func instanceDocument(s Scenario, vm VM, ppsType string, patch object) object {
 	hasCustomData, ok := s.IMDS.HasCustomData.Value()
 	if !ok {
 		hasCustomData = vm.CustomData.Len() > 0
 	}
-	return patchedDocument(object{
+	return mergePatch(object{
 		"compute": computeDocument(vm),
 		"network": networkDocument(vm),
 		"extended": object{"compute": object{
 			"hasCustomData": hasCustomData,
 			"ppsType":       ppsType,
 		}},
-	}, patch, field)
+	}, patch).(object)
 }
 
-// patchedDocument is document after a JSON merge patch, if there is one, from the field of
-// that name.
-func patchedDocument(document object, patch json.RawMessage, field string) (object, error) {
+// parsePatch reads a JSON merge patch over a document, from the field of that name; none is
+// an empty one. Parts of it become parts of documents, which are not changed.
+func parsePatch(patch json.RawMessage, field string) (object, error) {
 	if len(patch) == 0 {
-		return document, nil
+		return object{}, nil
 	}
 	var changes any
 	d := json.NewDecoder(bytes.NewReader(patch))
@@ -45,11 +45,11 @@ func patchedDocument(document object, patch json.RawMessage, field string) (obje
 	if err := d.Decode(&changes); err != nil {
 		return nil, malformed("emulator.NewFabric", field+" is not JSON")
 	}
-	patched, ok := mergePatch(document, changes).(object)
+	parsed, ok := changes.(object)
 	if !ok {
 		return nil, malformed("emulator.NewFabric", field+" is not a JSON object")
 	}
-	return patched, nil
+	return parsed, nil
 }
 
 // mergePatch is RFC 7396: null removes, objects merge, anything else replaces.

@@ -22,8 +22,8 @@ import (
 type Entry struct {
 	// Seq counts the entries from 1.
 	Seq int `json:"seq"`
-	// VM is the name of the VM in a journal of several, whose VMs each count from 1; empty
-	// for one that is alone.
+	// VM is the name of the VM in a [Fleet], whose VMs each count from 1; empty for one that
+	// is alone, and for a request that is none of theirs.
 	VM string `json:"vm,omitempty"`
 	// Time is when the request's head, or the pool, was read, in UTC.
 	Time time.Time `json:"time"`
@@ -74,13 +74,16 @@ const (
 
 // A journal keeps the entries and writes them out.
 type journal struct {
-	secrets []string // longest first
+	secrets *secretTable
+	vm      string // whose it is, in a fleet
 	bodies  Bodies
 
-	mu      sync.Mutex
-	out     io.Writer
-	err     error
-	entries []Entry
+	mu       sync.Mutex
+	out      io.Writer
+	err      error
+	entries  []Entry
+	requests int // How many of the entries are of requests.
+	remarks  int // How many have verdicts.
 }
 
 func (f *Fabric) newEntry(service Service, req *request, started time.Time) Entry {
@@ -126,7 +129,13 @@ func (j *journal) record(entry Entry, resp response, verdicts []string) {
 func (j *journal) add(entry Entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	entry.Seq = len(j.entries) + 1
+	entry.Seq, entry.VM = len(j.entries)+1, j.vm
+	if entry.Service != ServiceKVP {
+		j.requests++
+	}
+	if len(entry.Verdicts) > 0 {
+		j.remarks++
+	}
 	kept := entry
 	if j.bodies == BodiesWritten {
 		kept.Body, kept.Answer = nil, nil
@@ -163,7 +172,18 @@ func (j *journal) failure() error {
 	if j.err == nil {
 		return nil
 	}
-	return &azprov.Error{Op: "emulator.Server.Close", Kind: azprov.KindInternal, Message: "cannot write the journal", Last: j.err}
+	return unwritten(j.err)
+}
+
+func unwritten(err error) error {
+	return &azprov.Error{Op: "emulator.Server.Close", Kind: azprov.KindInternal, Message: "cannot write the journal", Last: err}
+}
+
+// counts returns how many entries are of requests, and how many have verdicts.
+func (j *journal) counts() (requests, remarks int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.requests, j.remarks
 }
 
 // The headers of interest beside x-ms-*.
@@ -191,7 +211,10 @@ func (j *journal) headers(header http.Header, named []string) map[string]string 
 
 // redact replaces every secret in s.
 func (j *journal) redact(s string) string {
-	for _, secret := range j.secrets {
+	if !j.secrets.within(s) {
+		return s
+	}
+	for _, secret := range j.secrets.texts {
 		s = strings.ReplaceAll(s, secret, azprov.Redacted)
 	}
 	return s
@@ -204,6 +227,9 @@ func (j *journal) redactText(text string) string { return j.redactURI(j.redact(t
 // redactURI replaces secrets that may be percent-encoded, up to three times over.
 // A text without any comes back as it is.
 func (j *journal) redactURI(uri string) string {
+	if !strings.ContainsAny(uri, "%+") && !j.secrets.within(uri) {
+		return uri
+	}
 	// A plus sign is a blank in a query and itself in base64: look at both.
 	return j.redactEncoded(j.redactEncoded(uri, false), true)
 }

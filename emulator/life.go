@@ -3,45 +3,40 @@ package emulator
 import (
 	"net/http"
 	"time"
-
-	"github.com/azprov/azprov/internal/pfx"
 )
 
 // identity is all that the services tell of a VM: it changes as a whole when the VM
 // becomes its owner's.
 type identity struct {
-	spec     VM
-	document object
-	bundle   pfx.Contents
+	spec     *VM
+	document func() object // Made anew for each request: it is larger than all the rest.
+	bundle   *bundle
 	wire     wireIDs
-	ovf      []byte // what IMDS gives as reprovisiondata
-	settings []byte // what the HostGAPlugin gives as vmSettings
+	ovf      func() []byte // what IMDS gives as reprovisiondata
+	settings func() []byte // what the HostGAPlugin gives as vmSettings
 }
 
 // identities are the VM as it begins, and the owner's; outside of a pool they are one.
-func (s Scenario) identities() (first, owner identity, err error) {
-	first = identity{spec: s.VM, wire: newWireIDs(s, s.VM)}
-	if first.bundle, err = contentsOf(s.VM, "vm"); err != nil {
-		return first, owner, err
+func (s *Scenario) identities(c *common) (first, owner identity) {
+	first = s.identity(&s.VM, c, c.first, s.IMDS.PPSType)
+	if !s.isPool() {
+		return first, first
 	}
-	if first.settings, err = vmSettingsDocument(s, s.VM); err != nil {
-		return first, owner, err
+	owner = s.identity(&s.Pool.Owner, c, c.owner, "None")
+	owner.ovf = func() []byte {
+		document, _ := s.ownerDocument() // NewFabric has called it once.
+		return document
 	}
-	if first.document, err = instanceDocument(s, s.VM, s.IMDS.PPSType, s.IMDS.Instance, "imds.instance"); err != nil || !s.isPool() {
-		return first, first, err
+	return first, owner
+}
+
+// identity is that of vm, the scenario's VM or the pool's owner.
+func (s *Scenario) identity(vm *VM, c *common, h half, ppsType string) identity {
+	return identity{
+		spec: vm, wire: newWireIDs(*s, *vm), bundle: h.bundle,
+		document: func() object { return instanceDocument(*s, *vm, ppsType, h.patch) },
+		settings: func() []byte { return vmSettingsDocument(*s, *vm, c.settings) },
 	}
-	owner = identity{spec: s.Pool.Owner, wire: newWireIDs(s, s.Pool.Owner)}
-	if owner.bundle, err = contentsOf(s.Pool.Owner, "pool.owner"); err != nil {
-		return first, owner, err
-	}
-	if owner.settings, err = vmSettingsDocument(s, s.Pool.Owner); err != nil {
-		return first, owner, err
-	}
-	if owner.document, err = instanceDocument(s, s.Pool.Owner, "None", s.Pool.Instance, "pool.instance"); err != nil {
-		return first, owner, err
-	}
-	owner.ovf, err = s.ownerDocument()
-	return first, owner, err
 }
 
 // become gives the VM to its owner. The goal state is the owner's from here on: one that
@@ -58,16 +53,16 @@ func (v *vmState) become(owner identity) {
 // served.
 func (v *vmState) instanceDocument() (document object, served func()) {
 	if v.staleReads > 0 && v.reused {
-		return v.stale, func() { v.staleReads-- }
+		return v.stale(), func() { v.staleReads-- }
 	}
-	return v.document, nil
+	return v.document(), nil
 }
 
 // reprovisionData answers for the owner's ovf-env.xml.
 func (v *vmState) reprovisionData(notYet int) response {
 	switch {
 	case v.reused:
-		resp := imdsAnswer("text/xml; charset=utf-8", v.ovf)
+		resp := imdsAnswer("text/xml; charset=utf-8", v.ovf())
 		resp.served = func() { v.fetched = true }
 		return resp
 	case notYet == http.StatusOK:

@@ -15,15 +15,24 @@ import (
 // reaches. It uses no network and no real time: inside a testing/synctest bubble
 // all waiting is virtual. The end of ctx ends the requests that are waiting.
 func (f *Fabric) ListenInMemory(ctx context.Context) *Server {
+	s, hosts := listenInMemory(ctx, f)
+	s.dial = hosts.dialer(f.links, "")
+	return s
+}
+
+// memoryHosts are the listeners in memory by host and port.
+type memoryHosts map[string]*memnet.Listener
+
+func listenInMemory(ctx context.Context, p platform) (*Server, memoryHosts) {
 	ctx, cancel := context.WithCancel(ctx)
-	s := newServer(f, cancel)
+	s := newServer(p, cancel)
 	s.urls[ServiceIMDS] = azprov.IMDSEndpoint
 	s.urls[ServiceWireServer] = azprov.WireServerEndpoint
 	s.urls[ServiceHostGA] = azprov.HostGAEndpoint
-	hosts := map[string]*memnet.Listener{}
+	hosts := memoryHosts{}
 	started := time.Now()
 	for service, url := range s.urls {
-		absent, refused := f.outage(service)
+		absent, refused := p.outage(service)
 		if absent {
 			continue
 		}
@@ -32,14 +41,19 @@ func (f *Fabric) ListenInMemory(ctx context.Context) *Server {
 		s.serve(ctx, service, hosts[host])
 	}
 	s.drive(ctx)
-	s.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		if links, ok := f.links.(*MemoryLinks); ok && !links.Connected() {
+	return s, hosts
+}
+
+// dialer connects while the links let it, from the address source, host and port, if there
+// is one.
+func (h memoryHosts) dialer(links LinkDriver, source string) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if memory, ok := links.(*MemoryLinks); ok && !memory.Connected() {
 			return nil, memnet.Unreachable(network, address)
 		}
-		if listener, ok := hosts[address]; ok && strings.HasPrefix(network, "tcp") {
-			return listener.Dial(ctx, network)
+		if listener, ok := h[address]; ok && strings.HasPrefix(network, "tcp") {
+			return listener.DialFrom(ctx, network, source)
 		}
 		return nil, memnet.Refused(network, address)
 	}
-	return s
 }

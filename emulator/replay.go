@@ -72,10 +72,10 @@ func NewReplay(entries []Entry, options *ReplayOptions) (*Replay, error) {
 		return nil, err
 	}
 	r := &Replay{
-		journal: &journal{out: options.Journal, bodies: options.Bodies}, answers: map[string]*recording{},
+		journal: &journal{out: options.Journal, bodies: options.Bodies, secrets: newSecretTable(nil)}, answers: map[string]*recording{},
 		guest: &vmState{ciphers: []string{defaultCipher, laterCipher}},
 	}
-	r.guest.bundle = certificatesIn(entries)
+	r.guest.bundle = newBundle(certificatesIn(entries))
 	k := newKeyer()
 	for _, entry := range entries {
 		if entry.Service == ServiceKVP {
@@ -321,7 +321,7 @@ func (r *Replay) tellStandIn(e *Entry) {
 	case body == nil:
 	case holdsBlob(e):
 		held := "none"
-		if n := len(r.guest.bundle.Certificates); n > 0 {
+		if n := r.guest.bundle.certificates; n > 0 {
 			held = fmt.Sprintf("the %d that IMDS told of", n)
 		}
 		say("The VM's certificates and private keys were not recorded: of certificates the guest gets %s, of keys none.", held)

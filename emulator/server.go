@@ -23,9 +23,9 @@ const (
 // Server is a fabric that listens: on TCP ports of this machine, or in memory.
 // [Server.Close] must be called.
 type Server struct {
-	fabric   *Fabric
+	platform platform
 	urls     map[Service]string
-	dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	dial     dialFunc
 	cancel   context.CancelFunc
 	https    []*http.Server
 	serving  sync.WaitGroup // Goroutines that accept.
@@ -74,8 +74,12 @@ type ListenFunc func(ctx context.Context, address string) (net.Listener, error)
 // this program's own sockets cannot have. listen may be called again for the same
 // address, once its first listener was closed, from another goroutine.
 func (f *Fabric) ListenWith(ctx context.Context, listen ListenFunc, addresses Addresses) (*Server, error) {
+	return listenAt(ctx, f, listen, addresses)
+}
+
+func listenAt(ctx context.Context, p platform, listen ListenFunc, addresses Addresses) (*Server, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	s := newServer(f, cancel)
+	s := newServer(p, cancel)
 	var dialer net.Dialer
 	s.dial = dialer.DialContext
 	listeners := map[Service]net.Listener{}
@@ -111,23 +115,43 @@ func listenError(addr string, err error) error {
 	}
 }
 
-// drive lets happen what happens to the VM by itself.
-func (s *Server) drive(ctx context.Context) {
-	s.fabric.start()
-	s.serving.Go(func() {
-		if err := s.fabric.Drive(ctx); err != nil {
-			s.fail(err)
-		}
-	})
+// platform is whose services a server has: a fabric, a fleet, or one VM of that.
+type platform interface {
+	// handler returns a service.
+	handler(service Service) http.Handler
+	// outage says whether a service listens at all, and for how long it does not.
+	outage(service Service) (absent bool, refused time.Duration)
+	// toDrive are the fabrics to which things happen without their asking.
+	toDrive() []*Fabric
+	// failure is the first trouble in writing the journal.
+	failure() error
 }
 
-func newServer(f *Fabric, cancel context.CancelFunc) *Server {
-	return &Server{fabric: f, urls: map[Service]string{}, cancel: cancel}
+func (f *Fabric) toDrive() []*Fabric {
+	f.start()
+	return []*Fabric{f}
+}
+
+func (f *Fabric) failure() error { return f.journal.failure() }
+
+// drive lets happen what happens to the VMs by itself.
+func (s *Server) drive(ctx context.Context) {
+	for _, fabric := range s.platform.toDrive() {
+		s.serving.Go(func() {
+			if err := fabric.Drive(ctx); err != nil {
+				s.fail(err)
+			}
+		})
+	}
+}
+
+func newServer(p platform, cancel context.CancelFunc) *Server {
+	return &Server{platform: p, urls: map[Service]string{}, cancel: cancel}
 }
 
 // start serves on listener, later or never if the scenario wants it so.
 func (s *Server) start(ctx context.Context, listen ListenFunc, service Service, listener net.Listener) {
-	absent, refused := s.fabric.outage(service)
+	absent, refused := s.platform.outage(service)
 	if !absent && refused == 0 {
 		s.serve(ctx, service, listener)
 		return
@@ -175,7 +199,7 @@ func relisten(ctx context.Context, listen ListenFunc, addr string, after time.Du
 // serve accepts connections in a goroutine.
 func (s *Server) serve(ctx context.Context, service Service, listener net.Listener) {
 	server := &http.Server{
-		Handler:           s.fabric.handler(service),
+		Handler:           s.platform.handler(service),
 		ReadHeaderTimeout: headerTimeout,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		// What net/http has to say of broken connections: here they are made on purpose.
@@ -210,9 +234,12 @@ func (s *Server) fail(err error) {
 	s.err = errors.Join(s.err, err)
 }
 
-// outage says whether a service listens at all, and for how long it does not.
 func (f *Fabric) outage(service Service) (absent bool, refused time.Duration) {
-	switch s := f.scenario; service {
+	return f.scenario.outage(service)
+}
+
+func (s *Scenario) outage(service Service) (absent bool, refused time.Duration) {
+	switch service {
 	case ServiceIMDS:
 		return s.IMDS.Absent, refusal(s.IMDS.Faults)
 	case ServiceHostGA:
@@ -232,13 +259,18 @@ func (s *Server) WireServerURL() string { return s.urls[ServiceWireServer] }
 // HostGAURL returns the base URL of the HostGAPlugin, without a slash at its end.
 func (s *Server) HostGAURL() string { return s.urls[ServiceHostGA] }
 
+// dialFunc connects, as net.Dialer.DialContext does.
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
 // Client returns a client that reaches this server: without proxy, redirects,
 // compression or connections that are kept. In memory it reaches nothing else;
 // any other address is refused as a closed port is.
-func (s *Server) Client() *http.Client {
+func (s *Server) Client() *http.Client { return newClient(s.dial) }
+
+func newClient(dial dialFunc) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
-			DialContext:        s.dial,
+			DialContext:        dial,
 			DisableKeepAlives:  true,
 			DisableCompression: true,
 		},
@@ -262,7 +294,7 @@ func (s *Server) Close() error {
 		s.serves.Wait()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.closeErr = errors.Join(s.err, s.fabric.journal.failure())
+		s.closeErr = errors.Join(s.err, s.platform.failure())
 	})
 	return s.closeErr
 }

@@ -183,6 +183,10 @@ func TestListenTellsTheAddressesApart(t *testing.T) {
 	_ = free.Close()
 	for i, addresses := range []emulator.Addresses{{IMDS: addr}, {WireServer: addr}, {HostGA: addr}} {
 		s, err := fabric(t, nil).Listen(t.Context(), addresses)
+		for taken(err) { // by another test, for a moment
+			time.Sleep(10 * time.Millisecond)
+			s, err = fabric(t, nil).Listen(t.Context(), addresses)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

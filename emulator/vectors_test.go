@@ -37,10 +37,7 @@ func TestDocumentAgreesWithTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	document, err := instanceDocument(s, s.VM, "None", nil, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	document := instanceDocument(s, s.VM, "None", nil)
 	table := since()
 	var check func(path string, value any)
 	check = func(path string, value any) {

@@ -159,7 +159,7 @@ func (v *vmState) certificates(req *request) response {
 	file := goalstate.CertificateFile{
 		Version: wireVersion2012, Incarnation: "1", Format: goalstate.FormatPkcs7BlobWithPfxContents,
 	}
-	if len(v.bundle.Certificates)+len(v.bundle.Keys) > 0 {
+	if v.bundle.certificates+v.bundle.keys > 0 {
 		var err error
 		if file.Data, err = seal(v.bundle, envelopes[name], recipient); err != nil {
 			return wireError(http.StatusBadRequest, "InvalidCertificate", "The certificate of the guest agent cannot be used.",
@@ -173,8 +173,8 @@ func (v *vmState) certificates(req *request) response {
 	return resp
 }
 
-func seal(bundle pfx.Contents, envelope cms.Envelope, recipient *x509.Certificate) ([]byte, error) {
-	b, err := pfx.Encode(bundle)
+func seal(bundle *bundle, envelope cms.Envelope, recipient *x509.Certificate) ([]byte, error) {
+	b, err := bundle.encode()
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 // extensionsConfig is the wire server's word for the guest agent: its families, where its
 // status goes, and of which day the goal state is. Plugins are never wanted.
 func (v *vmState) extensionsConfig() []byte {
-	e := v.extensions.withDefaults(v.spec)
+	e := v.extensions.withDefaults(*v.spec)
 	var d xmlText
 	d.b.WriteString(xml.Header)
 	d.open("Extensions", "version", "1.0.0.0", "goalStateIncarnation", strconv.Itoa(v.wire.incarnation))

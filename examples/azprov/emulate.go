@@ -32,17 +32,10 @@ type emulateFlags struct {
 	media            string
 	mediaFormat      choice
 	lab              labFlags
+	fleet            fleetFlags
 }
 
-func (a *app) emulateCommand() *cobra.Command {
-	f := &emulateFlags{mediaFormat: choice{value: string(emulator.ImageFormatBridge), name: "FORMAT"}, listenIMDS: address{loopback}, listenWireServer: address{loopback}, listenHostGA: address{loopback}, scenario: scenarioName{emulator.DefaultScenario}}
-	for _, known := range emulator.PossibleImageFormatValues() {
-		f.mediaFormat.known = append(f.mediaFormat.known, string(known))
-	}
-	command := &cobra.Command{
-		Use:   verbEmulate,
-		Short: "Play the platform: IMDS, wire server and HostGAPlugin, until interrupted",
-		Long: `Serves the Instance Metadata Service, the wire server and the HostGAPlugin of one VM, as a
+const emulateHelp = `Serves the Instance Metadata Service, the wire server and the HostGAPlugin of one VM, as a
 scenario describes it, until it is interrupted or --timeout is over; both are a clean end.
 
 The first line on standard output, once all listen, is one JSON object:
@@ -75,13 +68,25 @@ or holds a secret. A VM that only tells the host of a failure is shown as Failed
 --journal gets one JSON object per request, and per report in the pool, with what was wrong
 about it in "verdicts". Those with any are logged as warnings, and all with --log-level
 info. It has the bodies of requests and answers, up to 64 KiB each, without the VM's secrets;
---journal-bodies=false leaves them out. "azprov journal" shows, compares and replays it.`,
+--journal-bodies=false leaves them out. "azprov journal" shows, compares and replays it.`
+
+func (a *app) emulateCommand() *cobra.Command {
+	f := &emulateFlags{mediaFormat: choice{value: string(emulator.ImageFormatBridge), name: "FORMAT"}, listenIMDS: address{loopback}, listenWireServer: address{loopback}, listenHostGA: address{loopback}, scenario: scenarioName{emulator.DefaultScenario}}
+	for _, known := range emulator.PossibleImageFormatValues() {
+		f.mediaFormat.known = append(f.mediaFormat.known, string(known))
+	}
+	command := &cobra.Command{
+		Use:   verbEmulate,
+		Short: "Play the platform: IMDS, wire server and HostGAPlugin, until interrupted",
+		Long:  emulateHelp + "\n\n" + fleetHelp,
 		Example: `  azprov emulate --list
   azprov emulate --scenario slow-start --listen-imds 127.0.0.1:8001 --listen-wireserver 127.0.0.1:8002
   azprov emulate --listen-imds 169.254.169.254:80 --listen-wireserver 168.63.129.16:80 --listen-hostga 168.63.129.16:32526
   azprov emulate --dmi ./sys --medium ./medium --journal journal.jsonl
   azprov emulate --kvp-pool /mnt/var/lib/hyperv/.kvp_pool_1
-  azprov emulate --lab --scenario pps-savable`,
+  azprov emulate --lab --scenario pps-savable
+  azprov emulate --vms 5000 --sources 10.20.0.0/16 --journal journal.jsonl
+  azprov emulate --vms 20 --by port --listen-imds 127.0.0.1:8100 --listen-wireserver 127.0.0.1:8200`,
 		Args:        noArguments,
 		Annotations: map[string]string{annotationAction: "emulate the platform"},
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -109,6 +114,7 @@ func (f *emulateFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.media, "media", "", "`FILE` to write the provisioning medium to, as the image of a disc")
 	flags.Var(&f.mediaFormat, "media-format", "what is on that disc: bridge (UDF and ISO 9660), udf or iso9660")
 	f.lab.add(flags)
+	f.fleet.add(flags)
 }
 
 // runList shows the shipped scenarios.
@@ -135,6 +141,9 @@ func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
 	if err := f.lab.check(command.Flags()); err != nil {
 		return err
 	}
+	if err := f.checkFleet(command.Flags()); err != nil {
+		return err
+	}
 	scenario, err := a.scenario(f.scenario.value)
 	if err != nil {
 		return err
@@ -153,6 +162,9 @@ func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
 	}
 	ctx, cancel := a.context(command.Context())
 	defer cancel()
+	if f.fleet.vms > 0 {
+		return a.runFleet(ctx, f, scenario, journal)
+	}
 	e, err := f.start(ctx, scenario, journal)
 	if err != nil {
 		return err
@@ -201,10 +213,12 @@ func (f *emulateFlags) start(ctx context.Context, scenario emulator.Scenario, jo
 	if e.fabric, err = emulator.NewFabric(scenario, &emulator.Options{Journal: journal, Bodies: f.bodies(), KVPPool: f.kvpPool}); err != nil {
 		return e, err
 	}
-	e.server, err = e.fabric.Listen(ctx, emulator.Addresses{
-		IMDS: f.listenIMDS.value, WireServer: f.listenWireServer.value, HostGA: f.listenHostGA.value,
-	})
+	e.server, err = e.fabric.Listen(ctx, f.addresses())
 	return e, err
+}
+
+func (f *emulateFlags) addresses() emulator.Addresses {
+	return emulator.Addresses{IMDS: f.listenIMDS.value, WireServer: f.listenWireServer.value, HostGA: f.listenHostGA.value}
 }
 
 // openJournal opens a file for its owner alone, emptied if it is there. It follows no
@@ -269,23 +283,9 @@ func (a *app) serve(ctx context.Context, e emulation, f *emulateFlags) error {
 // explain tells people how to go on in a second shell.
 func (a *app) explain(fabric *emulator.Fabric, server *emulator.Server, f *emulateFlags) {
 	scenario := fabric.Scenario()
-	command := []string{a.program, "provision", "--imds", server.IMDSURL(), "--wireserver", server.WireServerURL()}
-	if f.dmi != "" {
-		command = append(command, "--dmi", quote(f.dmi))
-	}
 	_, hasMedium := fabric.Medium()
-	switch {
-	case hasMedium && f.medium != "":
-		command = append(command, "--ovf", quote(f.medium))
-	case hasMedium && f.media != "":
-		command = append(command, "--media", quote(f.media))
-	case scenario.VM.CustomData.Len() > 0: // it is on the medium only
-		command = append(command, "--allow-missing-custom-data")
-	}
-	if f.kvpPool != "" {
-		command = append(command, "--kvp-pool", quote(f.kvpPool))
-	}
-	a.remark("Scenario %s: %s\nProvision against it from a second shell:\n\n  %s\n", scenario.Name, scenario.Description, strings.Join(command, " "))
+	a.remark("Scenario %s: %s\nProvision against it from a second shell:\n\n  %s\n", scenario.Name, scenario.Description,
+		a.suggest(fabric, f, server.IMDSURL(), server.WireServerURL()))
 	if path := f.medium + f.media; !hasMedium && path != "" {
 		a.remark("The scenario has no provisioning medium; nothing was written to %s.", path)
 	}
@@ -296,6 +296,27 @@ func (a *app) explain(fabric *emulator.Fabric, server *emulator.Server, f *emula
 		a.remark("--dmi DIR writes the firmware's tables, for --dmi of provision and vm-id.")
 	}
 	a.remark("Interrupt (Ctrl-C) to end.")
+}
+
+// suggest is the command that provisions the VM.
+func (a *app) suggest(fabric *emulator.Fabric, f *emulateFlags, imdsURL, wireServerURL string) string {
+	command := []string{a.program, "provision", "--imds", imdsURL, "--wireserver", wireServerURL}
+	if f.dmi != "" {
+		command = append(command, "--dmi", quote(f.dmi))
+	}
+	_, hasMedium := fabric.Medium()
+	switch {
+	case hasMedium && f.medium != "":
+		command = append(command, "--ovf", quote(f.medium))
+	case hasMedium && f.media != "":
+		command = append(command, "--media", quote(f.media))
+	case fabric.VM().CustomData.Len() > 0: // it is on the medium only
+		command = append(command, "--allow-missing-custom-data")
+	}
+	if f.kvpPool != "" {
+		command = append(command, "--kvp-pool", quote(f.kvpPool))
+	}
+	return strings.Join(command, " ")
 }
 
 // quote makes a word safe for a POSIX shell.

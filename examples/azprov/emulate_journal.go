@@ -41,6 +41,9 @@ func logEntry(logger *zap.Logger, e *emulator.Entry) {
 		zap.String("service", string(e.Service)), zap.String("method", e.Method), zap.String("path", e.Path),
 		zap.Int("status", e.Status),
 	}
+	if e.VM != "" {
+		fields = append(fields, zap.String("vm", e.VM))
+	}
 	if e.Fault != "" {
 		fields = append(fields, zap.String("fault", e.Fault))
 	}
@@ -76,6 +79,9 @@ func tellReport(tell func(format string, args ...any), e *emulator.Entry) {
 		channel, text = "wire server", fmt.Sprintf("%s, answered %d", e.Report.State, e.Status)
 	default:
 		return
+	}
+	if e.VM != "" {
+		channel = e.VM + "  " + channel
 	}
 	tell("%s  %-11s  %s", e.Time.Format("15:04:05.000"), channel, azprov.OneLine(text))
 	for _, verdict := range e.Verdicts {

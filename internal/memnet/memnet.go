@@ -50,10 +50,29 @@ func NewListener(address string, open time.Time) *Listener {
 
 // Dial returns the client's end of a new connection.
 func (l *Listener) Dial(ctx context.Context, network string) (net.Conn, error) {
+	return l.DialFrom(ctx, network, "")
+}
+
+// sourced is the server's end of a connection from an address.
+type sourced struct {
+	net.Conn
+
+	source addr
+}
+
+// RemoteAddr returns the client's address.
+func (s sourced) RemoteAddr() net.Addr { return s.source }
+
+// DialFrom is Dial from an address, host and port, which the server sees. It sees that of a
+// pipe if it is empty.
+func (l *Listener) DialFrom(ctx context.Context, network, source string) (net.Conn, error) {
 	if time.Now().Before(l.open) {
 		return nil, Refused(network, string(l.addr))
 	}
 	client, server := net.Pipe()
+	if source != "" {
+		server = sourced{server, addr(source)}
+	}
 	var err error
 	select {
 	case l.conns <- server:
