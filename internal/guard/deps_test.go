@@ -110,7 +110,8 @@ var layout = []layoutRow{
 	{"internal/cms", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/discfs", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/discimage", [][]ban{everywhere, parser, {noEtree}}},
-	{"internal/e2e", [][]ban{everywhere, parser, {noEtree}}}, // tests alone
+	{"internal/e2e", [][]ban{everywhere, parser, {noEtree}}},         // tests alone
+	{"internal/conformance", [][]ban{everywhere, parser, {noEtree}}}, // tests alone
 	{"internal/guard", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/iso9660", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/lease", [][]ban{everywhere, parser, {noEtree}}},
