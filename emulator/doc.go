@@ -57,6 +57,9 @@
 // that their requests come from, or by ports. Each has its own identity, state and journal;
 // what they have in common is kept once.
 //
+// A scenario may also change by time or by event ([Step]) and say what must hold at the end
+// ([Assertion]); [Fabric.Check] holds it against the journal. docs/scenarios.md has the form.
+//
 // Nothing needs root, the real addresses or a network: [Fabric.ListenInMemory]
 // also works inside a testing/synctest bubble.
 package emulator

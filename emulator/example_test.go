@@ -12,22 +12,18 @@ import (
 
 func ExampleScenarios() {
 	for _, s := range emulator.Scenarios() {
-		fmt.Println(s.Name)
+		if s.Group == "Pre-provisioning" {
+			fmt.Println(s.Name)
+		}
 	}
 	// Output:
-	// linux-vm
-	// bad-ovf
-	// custom-data
-	// fingerprint-keys
-	// imds-denied
-	// no-imds
-	// no-ovf
+	// pps-migration
+	// pps-not-yet-empty
 	// pps-osdisk
 	// pps-recovery
+	// pps-reset
 	// pps-running
 	// pps-savable
-	// slow-start
-	// stack-hub
 }
 
 // An agent's own client, pointed at the emulator, reads the goal state.
@@ -79,5 +75,5 @@ func ExampleParseScenario() {
 	}`))
 	fmt.Println(strings.TrimPrefix(err.Error(), "emulator.ParseScenario: "))
 	// Output:
-	// unknown key "retryafter" in imds.faults[0]; did you mean "retryAfter"?
+	// line 5: unknown key "retryafter" in imds.faults[0]; did you mean "retryAfter"?
 }

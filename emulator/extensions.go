@@ -22,8 +22,9 @@ type Extensions struct {
 	// CreatedOn is when the goal state of the extensions was made, RFC 3339; it counts in
 	// units of 100 ns. The zero time stands for the beginning of 2025.
 	CreatedOn time.Time `json:"createdOn,omitzero"`
-	// ActivityID and CorrelationID are UUIDs; empty ones are derived from the VM's id.
-	ActivityID    string `json:"activityId,omitempty"`
+	// ActivityID is a UUID; an empty one is derived from the VM's id.
+	ActivityID string `json:"activityId,omitempty"`
+	// CorrelationID is a UUID; an empty one is derived from the VM's id.
 	CorrelationID string `json:"correlationId,omitempty"`
 }
 

@@ -55,6 +55,8 @@ type vmState struct {
 	// telemetryRate is the wire server's.
 	telemetryRate rateLimit
 	faults        map[Service]*faultQueue
+	steps         []stepRun
+	away          map[Service]bool // Stopped by a step.
 
 	timeline []Milestone
 	changed  chan struct{} // Closed when the timeline grows, and replaced.
@@ -162,10 +164,12 @@ func newFabric(s *Scenario, c *common, options *Options) *Fabric {
 			notYet:        s.Pool.NotYet,
 			staleReads:    s.Pool.StaleReads,
 			faults: map[Service]*faultQueue{
-				ServiceIMDS:       newFaultQueue(s.IMDS.Faults),
-				ServiceWireServer: newFaultQueue(s.WireServer.Faults),
-				ServiceHostGA:     newFaultQueue(s.HostGA.Faults),
+				ServiceIMDS:       newFaultQueue(s.IMDS.Faults, s.Seed),
+				ServiceWireServer: newFaultQueue(s.WireServer.Faults, s.Seed),
+				ServiceHostGA:     newFaultQueue(s.HostGA.Faults, s.Seed),
 			},
+			steps: make([]stepRun, len(s.Steps)),
+			away:  s.firstAway(),
 		},
 	}
 }

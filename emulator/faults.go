@@ -1,7 +1,7 @@
 package emulator
 
 import (
-	"slices"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -37,24 +37,51 @@ const (
 	FaultReset FaultKind = "reset"
 	// FaultHang never answers: it waits until the client or the server gives up.
 	FaultHang FaultKind = "hang"
+	// FaultLose does what the request asks for, and closes the connection without an answer:
+	// a health report is accepted.
+	FaultLose FaultKind = "lose"
 	// FaultTruncate sends half of the answer and closes the connection; the
 	// declared length is that of the whole. A health report is accepted: only
 	// its answer is lost.
 	FaultTruncate FaultKind = "truncate"
+	// FaultLonger sends the whole answer with a Content-Length that is ten too large, and
+	// closes the connection. A health report is accepted.
+	FaultLonger FaultKind = "longer"
+	// FaultShorter sends the whole answer with a Content-Length of half its size: what is
+	// left over stands on the connection, which is then closed. A health report is
+	// accepted.
+	FaultShorter FaultKind = "shorter"
 )
 
 // PossibleFaultKindValues returns every kind.
 func PossibleFaultKindValues() []FaultKind {
-	return []FaultKind{FaultAnswer, FaultReset, FaultHang, FaultTruncate}
+	return []FaultKind{FaultAnswer, FaultReset, FaultLose, FaultHang, FaultTruncate, FaultLonger, FaultShorter}
+}
+
+// loses reports whether the answer does not arrive as a whole, or not as one.
+func (k FaultKind) loses() bool {
+	return k == FaultLose || k == FaultTruncate || k == FaultLonger || k == FaultShorter
 }
 
 // Fault is one step of a service's misbehaviour. For each request the first step
-// whose path matches and that is not used up is taken, so steps for the same path
+// that matches and is not used up is taken, so steps for the same path
 // follow one another. A request that the service refuses as wrong (400, 405)
 // takes none: it would hide the fault of the client.
 type Fault struct {
 	// Path must be part of the request's path and query; empty matches all.
 	Path string `json:"path,omitempty"`
+	// Method is the request's, in upper case; empty matches all.
+	Method string `json:"method,omitempty"`
+	// APIVersion is the api-version of the query, or the header x-ms-version; empty matches
+	// all.
+	APIVersion string `json:"apiVersion,omitempty"`
+	// RequestHeaders must be there, and each have its text as a part of its value.
+	RequestHeaders map[string]string `json:"requestHeaders,omitempty"`
+	// Nth lets the first requests that match pass: 3 begins with the third. 0 stands for 1.
+	Nth int `json:"nth,omitempty"`
+	// Probability, over 0 and up to 1, is how likely a request that matches meets the step;
+	// 0 stands for 1. The dice are the scenario's seed and the order of these requests.
+	Probability float64 `json:"probability,omitempty"`
 	// Times is how often the step is taken; 0 stands for once.
 	Times int `json:"times,omitempty"`
 	// Always: the step is never used up. It excludes Times.
@@ -82,32 +109,50 @@ type Fault struct {
 type faultQueue struct {
 	steps []Fault
 	left  []int
+	seen  []int // Requests that have matched.
+	dice  []*rand.Rand
 }
 
-func newFaultQueue(steps []Fault) *faultQueue {
-	q := &faultQueue{steps: steps, left: make([]int, len(steps))}
+func newFaultQueue(steps []Fault, seed uint64) *faultQueue {
+	q := &faultQueue{steps: steps, left: make([]int, len(steps)), seen: make([]int, len(steps)), dice: make([]*rand.Rand, len(steps))}
 	for i, step := range steps {
 		q.left[i] = max(step.Times, 1)
 		if step.Refuse > 0 {
 			q.left[i] = 0
 		}
+		if step.Probability > 0 {
+			q.dice[i] = rand.New(rand.NewPCG(seed, uint64(i))) //nolint:gosec // The same faults in every run are wanted.
+		}
 	}
 	return q
 }
 
-// take returns the step for a request to uri, nil if it is to be served well.
-func (q *faultQueue) take(uri string) *Fault {
+// take returns the step for a request, nil if it is to be served well.
+func (q *faultQueue) take(a asked) *Fault {
+	var taken *Fault
 	for i := range q.steps {
 		step := &q.steps[i]
-		if q.left[i] == 0 || !strings.Contains(uri, step.Path) {
+		if step.Refuse > 0 || !step.match().matches(a) {
+			continue
+		}
+		// Every step counts, and throws its dice, for every request of its own: what
+		// another step takes must not change what this one does.
+		q.seen[i]++
+		meets := q.dice[i] == nil || q.dice[i].Float64() < step.Probability
+		if taken != nil || !meets || q.left[i] == 0 || q.seen[i] < step.Nth {
 			continue
 		}
 		if !step.Always {
 			q.left[i]--
 		}
-		return step
+		taken = step
 	}
-	return nil
+	return taken
+}
+
+// match is what a request must be like.
+func (f *Fault) match() Match {
+	return Match{Method: f.Method, Path: f.Path, APIVersion: f.APIVersion, Headers: f.RequestHeaders}
 }
 
 // refusal is how long a server refuses connections: the sum of the steps that say so.
@@ -166,15 +211,36 @@ func (f *Fault) validate() string {
 		return "status is not between 200 and 599"
 	case f.Delay < 0 || f.Refuse < 0:
 		return "a duration is negative"
-	case f.Refuse > 0 && (answers || f.Kind != FaultAnswer || f.Delay > 0 || f.Path != "" || f.Always || f.Times > 0):
+	case f.Nth < 0:
+		return "nth is negative"
+	case f.Probability < 0 || f.Probability > 1:
+		return "probability is not between 0 and 1"
+	case f.Method != strings.ToUpper(f.Method):
+		return "method is not in upper case"
+	case f.Refuse > 0 && (answers || f.Kind != FaultAnswer || f.Delay > 0 || f.matchesSome() || f.Always || f.Times > 0):
 		return "refuse stands alone in its step"
-	case (f.Kind == FaultReset || f.Kind == FaultHang) && answers:
+	case (f.Kind == FaultReset || f.Kind == FaultLose || f.Kind == FaultHang) && answers:
 		return "a step of kind " + string(f.Kind) + " has no answer"
 	case f.Refuse == 0 && f.Delay == 0 && f.Kind == FaultAnswer && !answers:
 		return "the step does nothing"
 	}
-	if !slices.Contains(PossibleFaultKindValues(), f.Kind) {
-		return "kind is " + strconv.Quote(string(f.Kind)) + ", want reset, hang or truncate"
+	if !oneOf(f.Kind, PossibleFaultKindValues()) {
+		return "kind is " + strconv.Quote(string(f.Kind)) + ", want " + join(PossibleFaultKindValues()[1:])
+	}
+	return ""
+}
+
+// matchesSome reports whether the step is not for every request.
+func (f *Fault) matchesSome() bool {
+	return f.Path != "" || f.Method != "" || f.APIVersion != "" || f.RequestHeaders != nil || f.Nth > 0 || f.Probability > 0
+}
+
+// validateFaults returns what is wrong with a list of faults, "" if nothing is.
+func validateFaults(path string, faults []Fault) string {
+	for i := range faults {
+		if wrong := faults[i].validate(); wrong != "" {
+			return path + "[" + strconv.Itoa(i) + "]: " + wrong
+		}
 	}
 	return ""
 }

@@ -109,5 +109,5 @@ func (f *Fleet) refuse(w http.ResponseWriter, r *http.Request, service Service, 
 		body:   []byte("azprov emulator: " + wrong + "\n"),
 	}
 	f.strays.record(entry, resp, []string{wrong})
-	send(w, resp, false)
+	send(w, resp, nil)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -94,20 +95,35 @@ func (f *Fabric) handler(service Service) http.Handler {
 			entry.Fault = fault.label()
 			if !spend(r.Context(), fault) {
 				f.record(entry, response{}, resp.verdicts)
+				f.noteRequest(req.asked(service, 0))
 				abort(w)
 				return
 			}
 			faulty := fault.answer(service, resp)
 			faulty.verdicts, faulty.report = resp.verdicts, resp.report
 			faulty.accept = resp.accept && fault.Status == 0
-			faulty.lost = fault.Kind == FaultTruncate
+			faulty.lost = fault.Kind.loses()
 			resp = faulty
 		}
 		f.collectFor(r.Context(), &resp)
 		f.acceptReport(&resp, time.Now())
+		lost := fault != nil && fault.Kind == FaultLose
+		if lost {
+			resp.status = 0
+		}
 		f.record(entry, resp, resp.verdicts)
-		send(w, resp, fault != nil && fault.Kind == FaultTruncate)
+		f.noteRequest(req.asked(service, resp.status))
+		if lost {
+			abort(w)
+			return
+		}
+		send(w, resp, fault)
 	})
+}
+
+// asked is the request as a [Match] sees it.
+func (r *request) asked(service Service, status int) asked {
+	return asked{service: service, method: r.method, uri: r.uri, header: r.header, status: status}
 }
 
 // decide returns the answer to a request as if nothing were wrong, and the fault
@@ -118,6 +134,11 @@ func (f *Fabric) decide(service Service, req *request, now time.Time) (response,
 	defer f.mu.Unlock()
 	f.begin(now)
 	f.advance(now)
+	if f.vm.away[service] {
+		// Nobody there is more than a service can play; a closed connection is the
+		// nearest to it.
+		return response{}, &Fault{Kind: FaultReset}
+	}
 	var resp response
 	limited := false
 	switch service {
@@ -145,7 +166,7 @@ func (f *Fabric) decide(service Service, req *request, now time.Time) (response,
 		refused.verdicts = append(refused.verdicts, "over 5 requests a second")
 		return refused, nil
 	}
-	fault := f.vm.faults[service].take(req.uri)
+	fault := f.vm.faults[service].take(req.asked(service, 0))
 	if resp.served != nil && (fault == nil || fault.keepsAnswer()) {
 		resp.served()
 	}
@@ -200,16 +221,29 @@ func abort(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// send writes the response. Cut, it writes the first half of the body and declares
-// the whole, or one byte where there is none; net/http then closes the connection.
-func send(w http.ResponseWriter, resp response, cut bool) {
+// send writes the response, damaged as the fault wants it. Cut, it writes the first half of
+// the body and declares the whole, or one byte where there is none; net/http then closes
+// the connection.
+func send(w http.ResponseWriter, resp response, fault *Fault) {
 	header := w.Header()
 	for name, values := range resp.header {
 		header[http.CanonicalHeaderKey(name)] = values
 	}
 	body, declared := resp.body, len(resp.body)
-	if cut {
-		body, declared = body[:len(body)/2], max(declared, 1)
+	if fault != nil {
+		switch fault.Kind {
+		case FaultTruncate:
+			body, declared = body[:len(body)/2], max(declared, 1)
+		case FaultLonger:
+			declared += tooLong
+		case FaultShorter:
+			declared /= 2
+			if overrun(w, resp, declared) {
+				return
+			}
+			body = body[:declared]
+		default: // Nothing is wrong with the length.
+		}
 	}
 	if resp.status != http.StatusNoContent && resp.status != http.StatusNotModified {
 		header.Set("Content-Length", strconv.Itoa(declared))
@@ -218,6 +252,27 @@ func send(w http.ResponseWriter, resp response, cut bool) {
 	if len(body) > 0 {
 		_, _ = w.Write(body) // It fails if the client is gone.
 	}
+}
+
+// tooLong is how much [FaultLonger] promises in vain.
+const tooLong = 10
+
+// overrun sends more than it declares, which net/http would not, and closes the connection.
+// It is false if the connection cannot be had.
+func overrun(w http.ResponseWriter, resp response, declared int) bool {
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return false
+	}
+	header := w.Header().Clone()
+	header.Set("Content-Length", strconv.Itoa(declared))
+	_, _ = fmt.Fprintf(buffered, "HTTP/1.1 %03d %s\r\n", resp.status, http.StatusText(resp.status))
+	_ = header.Write(buffered)
+	_, _ = buffered.WriteString("\r\n")
+	_, _ = buffered.Write(resp.body)
+	_ = buffered.Flush() // It fails if the client is gone.
+	_ = conn.Close()
+	return true
 }
 
 // failure is the service's own answer with a status that means trouble.

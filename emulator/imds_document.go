@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"net/netip"
@@ -39,10 +38,8 @@ func parsePatch(patch json.RawMessage, field string) (object, error) {
 	if len(patch) == 0 {
 		return object{}, nil
 	}
-	var changes any
-	d := json.NewDecoder(bytes.NewReader(patch))
-	d.UseNumber()
-	if err := d.Decode(&changes); err != nil {
+	changes, err := decodePatch(patch)
+	if err != nil {
 		return nil, malformed("emulator.NewFabric", field+" is not JSON")
 	}
 	parsed, ok := changes.(object)

@@ -277,14 +277,23 @@ func (j *journal) leaks(uri string) bool { return j.redactURI(uri) != uri }
 // the documents, which a scenario may have patched.
 func (s Scenario) secrets(documents ...object) []string {
 	plain := append(protectedTexts(s.HostGA.VMSettings), s.WireServer.Extensions.StatusUploadBlob.URL.RevealString())
+	certificates := slices.Concat(s.VM.Certificates, s.Pool.Owner.Certificates)
+	for _, step := range s.Steps {
+		certificates = append(certificates, step.Certificates...)
+		if patch, err := decodePatch(step.Instance); err == nil {
+			if document, ok := patch.(object); ok {
+				documents = append(documents, document)
+			}
+		}
+	}
 	for _, vm := range []VM{s.VM, s.Pool.Owner} {
 		plain = append(plain, vm.Password.RevealString(), vm.CustomData.RevealString(), vm.UserData.RevealString())
-		for _, entry := range vm.Certificates {
-			key := entry.PrivateKey.Reveal()
-			plain = append(plain, string(key))
-			if block, _ := pem.Decode(key); block != nil {
-				plain = append(plain, string(block.Bytes)) // what the guest gets
-			}
+	}
+	for _, entry := range certificates {
+		key := entry.PrivateKey.Reveal()
+		plain = append(plain, string(key))
+		if block, _ := pem.Decode(key); block != nil {
+			plain = append(plain, string(block.Bytes)) // what the guest gets
 		}
 	}
 	for _, document := range documents {

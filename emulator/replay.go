@@ -154,7 +154,7 @@ func (r *Replay) Handler(service Service) http.Handler {
 		if !ok {
 			resp := service.failure(http.StatusNotFound)
 			r.journal.record(entry, resp, []string{verdictNotRecorded})
-			send(w, resp, false)
+			send(w, resp, nil)
 			return
 		}
 		fault := recorded.replayedFault()
@@ -168,7 +168,7 @@ func (r *Replay) Handler(service Service) http.Handler {
 			resp.report.Pool = recorded.Report.Pool
 		}
 		r.journal.record(entry, resp, resp.verdicts)
-		send(w, resp, fault != nil && fault.Kind == FaultTruncate)
+		send(w, resp, fault)
 	})
 }
 

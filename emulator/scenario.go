@@ -9,12 +9,25 @@ import (
 
 // Scenario describes one VM and how the services around it behave. The zero value
 // of every field but Name and VM.ID is usable. Scenarios load from JSON with
-// [ParseScenario]; the shipped ones ([Scenarios]) double as examples of the form.
+// [ParseScenario]; the shipped ones ([Scenarios]) double as examples of the form, which
+// docs/scenarios.md describes.
 type Scenario struct {
-	// Name is a short word in lower case with dashes.
+	// Name is a short word in lower case with dashes. It is not inherited.
 	Name string `json:"name"`
-	// Description says in one sentence what the scenario reproduces.
-	Description string `json:"description"`
+	// Description says in one sentence what the scenario reproduces. It is not inherited.
+	Description string `json:"description,omitempty"`
+	// Source names where it was seen: an issue, a page of documentation, a file of another
+	// agent. It is not inherited.
+	Source string `json:"source,omitempty"`
+	// Group is the heading that lists put the scenario under: one or two words.
+	Group string `json:"group,omitempty"`
+	// Extends is the name of the scenario that this one begins as: a shipped one, or what
+	// the reader of the document knows by that name. Objects are merged, everything else
+	// is replaced, and null takes away what the other one has ([ParseScenarioWith]).
+	Extends string `json:"extends,omitempty"`
+	// Seed makes the dice of faults with a probability fall in another way. The same seed
+	// and the same order of requests give the same faults.
+	Seed uint64 `json:"seed,omitempty"`
 	// VM is the machine: what the services tell of it.
 	VM VM `json:"vm"`
 	// IMDS is the Instance Metadata Service.
@@ -27,13 +40,17 @@ type Scenario struct {
 	Medium Medium `json:"medium,omitzero"`
 	// Pool makes the VM wait in a pre-provisioning pool, until it becomes another.
 	Pool Pool `json:"pool,omitzero"`
+	// Steps change what is around the VM while it runs, each once, by time or by event.
+	Steps []Step `json:"steps,omitempty"`
+	// Assert is what holds at the end of a conversation with a right agent.
+	Assert []Assertion `json:"assert,omitempty"`
 }
 
 // VM is what the platform knows of a machine, and so what provisioning it must
 // come to.
 type VM struct {
 	// ID is compute.vmId. It is required.
-	ID azprov.VMID `json:"id"`
+	ID azprov.VMID `json:"id,omitzero"`
 	// Generation is 1 or 2; 0 stands for 2. A VM of generation 1 boots without
 	// UEFI and shows its id in the other byte order in DMI.
 	Generation int `json:"generation,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +23,9 @@ func TestScenarios(t *testing.T) {
 		if !strings.HasSuffix(s.Description, ".") || len(s.Description) < 30 {
 			t.Errorf("%s: description %q is no sentence", s.Name, s.Description)
 		}
+		if s.Source == "" || s.Group == "" || len(s.Assert) == 0 {
+			t.Errorf("%s has no source, group or assertions", s.Name)
+		}
 		if other, ok := ids[s.VM.ID]; ok {
 			t.Errorf("%s has the id of %s", s.Name, other)
 		}
@@ -34,8 +38,18 @@ func TestScenarios(t *testing.T) {
 			t.Errorf("%s: %v", s.Name, err)
 		}
 	}
-	// A file that does not parse would be missing here.
-	want := []string{"linux-vm", "bad-ovf", "custom-data", "fingerprint-keys", "imds-denied", "no-imds", "no-ovf", "pps-osdisk", "pps-recovery", "pps-running", "pps-savable", "slow-start", "stack-hub"}
+	files, err := filepath.Glob("scenarios/*.json")
+	if err != nil || len(files) < 25 {
+		t.Errorf("%d files, %v", len(files), err)
+	}
+	// A file that does not parse would be missing.
+	want := []string{emulator.DefaultScenario}
+	for _, file := range files {
+		if name := strings.TrimSuffix(filepath.Base(file), ".json"); name != emulator.DefaultScenario {
+			want = append(want, name)
+		}
+	}
+	slices.Sort(want[1:])
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)
 	}
@@ -47,7 +61,7 @@ func TestScenarios(t *testing.T) {
 func TestLookupScenarioListsTheNames(t *testing.T) {
 	t.Parallel()
 	_, err := emulator.LookupScenario("linux")
-	if azprov.KindOf(err) != azprov.KindNotFound || !strings.Contains(err.Error(), "linux-vm, bad-ovf, custom-data, fingerprint-keys, imds-denied") {
+	if azprov.KindOf(err) != azprov.KindNotFound || !strings.Contains(err.Error(), "did you mean linux-vm? known are linux-vm, bad-ovf, certificate-rotation, certificates-moved") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -67,7 +81,7 @@ func TestParseScenarioRefuses(t *testing.T) {
 		{"another case", `{"Name":"a"}`, `unknown key "Name" in the scenario; did you mean "name"?`},
 		{"an unknown key below", `{"name":"a","vm":{"host":"b"}}`, `unknown key "host" in vm; did you mean "hostName"?`},
 		{"an unknown key in a list", `{"name":"a","imds":{"faults":[{"status":410},{"retry-after":"1"}]}}`, `unknown key "retry-after" in imds.faults[1]; did you mean "retryAfter"?`},
-		{"a key like no other", `{"zzzzzzzz":1}`, "known are description, hostGA, imds, medium, name, pool, vm, wireServer"},
+		{"a key like no other", `{"zzzzzzzz":1}`, "known are assert, description, extends, group, hostGA, imds, medium, name, pool, seed, source, steps, vm, wireServer"},
 		{"a key twice", `{"name":"a","name":"b"}`, "name is there twice"},
 		{"a list for an object", `{"name":"a","vm":[]}`, "vm is a list, want an object"},
 		{"an object for a list", `{"name":"a","imds":{"faults":{}}}`, "imds.faults is an object, want a list"},
@@ -76,7 +90,7 @@ func TestParseScenarioRefuses(t *testing.T) {
 		{"a bad id", `{"name":"a","vm":{"id":"x"}}`, "a VM id has 36 characters"},
 		{"a redacted password", `{"name":"a","vm":{"password":"[redacted]"}}`, "the value was redacted"},
 		{"a bad duration", `{"name":"a",` + vm + `,"imds":{"faults":[{"delay":"soon"}]}}`, "want a duration such as 1.5s"},
-		{"a bad address", `{"name":"a",` + vm[:len(vm)-1] + `,"interfaces":[{"macAddress":"000D3A000001","addresses":["10.0.0.4"]}]}}`, "a value is not of the form it must have"},
+		{"a bad address", `{"name":"a",` + vm[:len(vm)-1] + `,"interfaces":[{"macAddress":"000D3A000001","addresses":["10.0.0.4"]}]}}`, "line 1: vm.interfaces[0].addresses[0] is not of the form it must have"},
 		{"no name", `{` + vm + `}`, "name is empty"},
 		{"no id", `{"name":"a","vm":{"hostName":"a"}}`, "vm.id is missing"},
 		{"no host", `{"name":"a","vm":{"id":"91267c52-9f02-4cfe-b1f4-a4da7ebac2cf"}}`, "vm.name and vm.hostName are both empty"},
@@ -88,7 +102,7 @@ func TestParseScenarioRefuses(t *testing.T) {
 		{"a medium that is not there", `{"name":"a",` + vm + `,"medium":{"absent":true,"document":"x"}}`, "medium is absent and has a document"},
 		{"a password that is too long", `{"name":"a",` + vm[:len(vm)-1] + `,"password":"` + strings.Repeat("x", 73) + `"}}`, "cannot be put on a medium"},
 		{"a fault that does nothing", `{"name":"a",` + vm + `,"wireServer":{"faults":[{}]}}`, "wireServer.faults[0]: the step does nothing"},
-		{"an unknown kind of fault", `{"name":"a",` + vm + `,"wireServer":{"faults":[{"kind":"explode"}]}}`, `kind is "explode", want reset, hang or truncate`},
+		{"an unknown kind of fault", `{"name":"a",` + vm + `,"wireServer":{"faults":[{"kind":"explode"}]}}`, `kind is "explode", want reset, lose, hang, truncate, longer, shorter`},
 		{"times and always", `{"name":"a",` + vm + `,"imds":{"faults":[{"status":410,"times":1,"always":true}]}}`, "imds.faults[0]: times and always exclude each other"},
 		{"negative times", `{"name":"a",` + vm + `,"imds":{"faults":[{"status":410,"times":-1}]}}`, "times is negative"},
 		{"a status that is none", `{"name":"a",` + vm + `,"imds":{"faults":[{"status":42}]}}`, "status is not between 200 and 599"},
@@ -111,7 +125,7 @@ func TestParseScenarioRefuses(t *testing.T) {
 		{"a family without a name", `{"name":"a",` + vm + `,"wireServer":{"extensions":{"families":[{"name":"Prod"},{"version":"1"}]}}}`, "wireServer.extensions.families[1].name is empty"},
 		{"a blob of another kind", `{"name":"a",` + vm + `,"wireServer":{"extensions":{"statusUploadBlob":{"type":"Append"}}}}`, `wireServer.extensions.statusUploadBlob.type is "Append", want BlockBlob or PageBlob`},
 		{"a negative sequence number", `{"name":"a",` + vm + `,"wireServer":{"extensions":{"sequenceNumber":-1}}}`, "wireServer.extensions.sequenceNumber is negative"},
-		{"a time that is none", `{"name":"a",` + vm + `,"wireServer":{"extensions":{"createdOn":"yesterday"}}}`, "a value is not of the form it must have"},
+		{"a time that is none", `{"name":"a",` + vm + `,"wireServer":{"extensions":{"createdOn":"yesterday"}}}`, "wireServer.extensions.createdOn is not of the form it must have"},
 		{"a reset with an answer", `{"name":"a",` + vm + `,"imds":{"faults":[{"kind":"reset","status":410}]}}`, "a step of kind reset has no answer"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -156,6 +170,9 @@ func TestScenarioDoesNotMarshalSecrets(t *testing.T) {
 func FuzzParseScenario(f *testing.F) {
 	f.Add([]byte(testScenario))
 	f.Add([]byte(`{"imds":{"instance":{"a":null}}}`))
+	for _, document := range baseDocuments {
+		f.Add([]byte(document))
+	}
 	files, err := filepath.Glob("scenarios/*.json")
 	if err != nil || len(files) == 0 {
 		f.Fatalf("no scenarios: %v", err)
@@ -168,15 +185,17 @@ func FuzzParseScenario(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := emulator.ParseScenario(b)
+		s, err := emulator.ParseScenarioWith(b, readBase)
 		if err != nil {
 			if azprov.KindOf(err) != azprov.KindMalformed || strings.Contains(err.Error(), "\n") {
 				t.Errorf("error %v", err)
 			}
 			return
 		}
-		if _, err := emulator.NewFabric(s, nil); err != nil {
-			t.Errorf("parsed and refused: %v", err)
+		f, err := emulator.NewFabric(s, nil)
+		if err != nil {
+			t.Fatalf("parsed and refused: %v", err)
 		}
+		f.Check()
 	})
 }

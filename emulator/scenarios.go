@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/internal/nearest"
 )
 
 // DefaultScenario is the name of the scenario to use where none is named.
@@ -18,23 +19,27 @@ var shipped embed.FS
 
 // Scenarios returns the shipped scenarios: the default first, the others by name.
 func Scenarios() []Scenario {
-	files, _ := fs.Glob(shipped, "scenarios/*.json") // The pattern is right.
-	all := make([]Scenario, 0, len(files))
-	for _, file := range files {
-		if s, err := loadShipped(strings.TrimSuffix(path.Base(file), ".json")); err == nil {
+	names := shippedNames()
+	all := make([]Scenario, 0, len(names))
+	for _, name := range names {
+		if s, err := loadShipped(name); err == nil {
 			all = append(all, s)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Scenario) int {
-		switch {
-		case a.Name == DefaultScenario:
-			return -1
-		case b.Name == DefaultScenario:
-			return 1
-		}
-		return strings.Compare(a.Name, b.Name)
-	})
 	return all
+}
+
+// shippedNames are the names in the order of [Scenarios].
+func shippedNames() []string {
+	files, _ := fs.Glob(shipped, "scenarios/*.json") // The pattern is right.
+	var names []string
+	for _, file := range files {
+		if name := strings.TrimSuffix(path.Base(file), ".json"); name != DefaultScenario {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names) // The names of the files have another order: ".json" stands behind a dash.
+	return append([]string{DefaultScenario}, names...)
 }
 
 // LookupScenario returns the shipped scenario of that name, the default one for
@@ -44,23 +49,28 @@ func LookupScenario(name string) (Scenario, error) {
 	if name == "" {
 		name = DefaultScenario
 	}
-	var names []string
-	for _, s := range Scenarios() {
-		if s.Name == name {
-			return s, nil
-		}
-		names = append(names, s.Name)
+	names := shippedNames()
+	if slices.Contains(names, name) {
+		return loadShipped(name)
+	}
+	hint := "known are " + strings.Join(names, ", ")
+	if near := nearest.Word(name, names); near != "" {
+		hint = "did you mean " + near + "? " + hint
 	}
 	return Scenario{}, &azprov.Error{
 		Op: "emulator.LookupScenario", Target: azprov.OneLine(name), Kind: azprov.KindNotFound,
-		Message: "there is no such scenario", Hint: "known are " + strings.Join(names, ", "),
+		Message: "there is no such scenario", Hint: hint,
 	}
 }
 
 func loadShipped(name string) (Scenario, error) {
-	b, err := shipped.ReadFile("scenarios/" + name + ".json")
+	b, err := shippedDocument(name)
 	if err != nil {
 		return Scenario{}, err
 	}
 	return ParseScenario(b)
+}
+
+func shippedDocument(name string) ([]byte, error) {
+	return shipped.ReadFile("scenarios/" + name + ".json")
 }

@@ -238,15 +238,17 @@ func (f *Fabric) outage(service Service) (absent bool, refused time.Duration) {
 	return f.scenario.outage(service)
 }
 
+// outage says whether a service listens at all, and for how long it does not.
 func (s *Scenario) outage(service Service) (absent bool, refused time.Duration) {
 	switch service {
 	case ServiceIMDS:
-		return s.IMDS.Absent, refusal(s.IMDS.Faults)
+		absent, refused = s.IMDS.Absent, refusal(s.IMDS.Faults)
 	case ServiceHostGA:
-		return s.HostGA.Absent, refusal(s.HostGA.Faults)
+		absent, refused = s.HostGA.Absent, refusal(s.HostGA.Faults)
 	default:
-		return s.WireServer.Absent, refusal(s.WireServer.Faults)
+		absent, refused = s.WireServer.Absent, refusal(s.WireServer.Faults)
 	}
+	return absent && !s.isStarted(service), refused
 }
 
 // IMDSURL returns the base URL of the Instance Metadata Service, without a slash

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,20 +16,17 @@ import (
 	"github.com/azprov/azprov/internal/nearest"
 )
 
-// strictJSON reads b into target, a pointer to a struct. Unlike encoding/json it
-// refuses keys that are unknown, spelt in another case or there twice, and says
-// where they are.
-func strictJSON(op string, b []byte, target any) error {
+// strictJSON checks that b is what type t can be read from. Unlike encoding/json it
+// refuses keys that are unknown, spelt in another case or there twice, and says of
+// everything that is wrong in which line it is and below which keys.
+func strictJSON(op string, b []byte, t reflect.Type) error {
 	d := json.NewDecoder(bytes.NewReader(b))
-	w := keyWalker{op: op, decoder: d}
-	if err := w.value(reflect.TypeOf(target).Elem(), ""); err != nil {
+	w := keyWalker{op: op, decoder: d, document: b}
+	if err := w.value(t, ""); err != nil {
 		return jsonError(op, b, err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return malformed(op, "there is more after the JSON object")
-	}
-	if err := json.Unmarshal(b, target); err != nil {
-		return jsonError(op, b, err)
 	}
 	return nil
 }
@@ -38,20 +36,20 @@ func strictJSON(op string, b []byte, target any) error {
 func jsonError(op string, b []byte, err error) error {
 	var own *azprov.Error
 	var syntax *json.SyntaxError
-	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &own):
 		return &azprov.Error{Op: op, Kind: azprov.KindMalformed, Message: own.Message, Hint: own.Hint, Last: own.Last}
 	case errors.As(err, &syntax):
-		line := 1 + bytes.Count(b[:min(int(syntax.Offset), len(b))], []byte("\n"))
-		return malformed(op, fmt.Sprintf("not JSON: line %d: %v", line, syntax))
-	case errors.As(err, &wrong):
-		return malformed(op, fmt.Sprintf("%s is a %s, want %s", wrong.Field, firstWord(wrong.Value), wrong.Type))
+		return malformed(op, fmt.Sprintf("not JSON: line %d: %v", lineOf(b, syntax.Offset), syntax))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return malformed(op, "not JSON: it ends too early")
 	default:
 		return malformed(op, "a value is not of the form it must have")
 	}
+}
+
+func lineOf(b []byte, offset int64) int {
+	return 1 + bytes.Count(b[:min(int(offset), len(b))], []byte("\n"))
 }
 
 // firstWord leaves out the value in "number 12.5".
@@ -62,8 +60,17 @@ func firstWord(s string) string {
 
 // A keyWalker reads the tokens of a document next to the type they are meant for.
 type keyWalker struct {
-	op      string
-	decoder *json.Decoder
+	op       string
+	decoder  *json.Decoder
+	document []byte
+}
+
+// wrong is an error at the token that was read last.
+func (w keyWalker) wrong(message string) *azprov.Error {
+	return &azprov.Error{
+		Op: w.op, Kind: azprov.KindMalformed,
+		Message: fmt.Sprintf("line %d: %s", lineOf(w.document, w.decoder.InputOffset()), message),
+	}
 }
 
 // value reads one value. Types that read JSON or text on their own are left to it.
@@ -71,11 +78,8 @@ func (w keyWalker) value(t reflect.Type, path string) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	opaque := reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) ||
-		reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
-	if opaque || t.Kind() != reflect.Struct && t.Kind() != reflect.Slice {
-		var skipped json.RawMessage
-		return w.decoder.Decode(&skipped)
+	if readsItself(t) || t.Kind() != reflect.Struct && t.Kind() != reflect.Slice {
+		return w.leaf(t, path)
 	}
 	token, err := w.decoder.Token()
 	if err != nil {
@@ -84,12 +88,12 @@ func (w keyWalker) value(t reflect.Type, path string) error {
 	switch token {
 	case json.Delim('{'):
 		if t.Kind() != reflect.Struct {
-			return malformed(w.op, path+" is an object, want a list")
+			return w.wrong(path + " is an object, want a list")
 		}
 		return w.object(t, path)
 	case json.Delim('['):
 		if t.Kind() != reflect.Slice {
-			return malformed(w.op, orDocument(path)+" is a list, want an object")
+			return w.wrong(orDocument(path) + " is a list, want an object")
 		}
 		for i := 0; w.decoder.More(); i++ {
 			if err := w.value(t.Elem(), fmt.Sprintf("%s[%d]", path, i)); err != nil {
@@ -101,16 +105,65 @@ func (w keyWalker) value(t reflect.Type, path string) error {
 	case nil:
 		return nil
 	}
-	return malformed(w.op, orDocument(path)+" is neither an object nor a list")
+	if t.Kind() == reflect.Slice {
+		return w.wrong(path + " is no list")
+	}
+	wrong := w.wrong(orDocument(path) + " is neither an object nor a list")
+	wrong.Hint = "it is an object with some of " + strings.Join(slices.Sorted(maps.Keys(keysOf(t))), ", ")
+	return wrong
 }
 
-// object reads the members of an object up to its end.
-func (w keyWalker) object(t reflect.Type, path string) error {
+// keysOf returns the types of a struct's fields by their keys.
+func keysOf(t reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
 	for _, field := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		fields[name] = field.Type
 	}
+	return fields
+}
+
+// readsItself reports whether a type has a form of its own in JSON.
+func readsItself(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) ||
+		reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// leaf reads a value without keys of ours, and tries whether it fits.
+func (w keyWalker) leaf(t reflect.Type, path string) error {
+	var value json.RawMessage
+	if err := w.decoder.Decode(&value); err != nil {
+		return err
+	}
+	err := json.Unmarshal(value, reflect.New(t).Interface())
+	var own *azprov.Error
+	var kind *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &own):
+		return w.wrong(path + ": " + own.Message)
+	case errors.As(err, &kind):
+		want := kind.Type
+		if readsItself(want) || want.Kind() == reflect.Pointer { // Its form is a text.
+			want = reflect.TypeFor[string]()
+		}
+		wrong := w.wrong(fmt.Sprintf("%s is a %s, want %s", path, firstWord(kind.Value), want))
+		switch {
+		case t == reflect.TypeFor[Duration]():
+			wrong.Hint = "write a duration with its unit, such as 1.5s or 100ms"
+		case want.Kind() == reflect.String:
+			wrong.Hint = "put it into quotes"
+		}
+		return wrong
+	default:
+		return w.wrong(path + " is not of the form it must have")
+	}
+}
+
+// object reads the members of an object up to its end.
+func (w keyWalker) object(t reflect.Type, path string) error {
+	fields := keysOf(t)
 	seen := map[string]bool{}
 	for w.decoder.More() {
 		token, err := w.decoder.Token()
@@ -121,10 +174,10 @@ func (w keyWalker) object(t reflect.Type, path string) error {
 		at := strings.TrimPrefix(path+"."+key, ".")
 		field, known := fields[key]
 		if !known {
-			return unknownKey(w.op, path, key, fields)
+			return w.unknownKey(path, key, fields)
 		}
 		if seen[key] {
-			return malformed(w.op, at+" is there twice")
+			return w.wrong(at + " is there twice")
 		}
 		seen[key] = true
 		if err := w.value(field, at); err != nil {
@@ -135,16 +188,9 @@ func (w keyWalker) object(t reflect.Type, path string) error {
 	return err
 }
 
-func unknownKey(op, path, key string, fields map[string]reflect.Type) error {
-	known := make([]string, 0, len(fields))
-	for name := range fields {
-		known = append(known, name)
-	}
-	err := &azprov.Error{
-		Op: op, Kind: azprov.KindMalformed,
-		Message: fmt.Sprintf("unknown key %q in %s", key, orDocument(path)),
-	}
-	slices.Sort(known)
+func (w keyWalker) unknownKey(path, key string, fields map[string]reflect.Type) error {
+	known := slices.Sorted(maps.Keys(fields))
+	err := w.wrong(fmt.Sprintf("unknown key %q in %s", key, orDocument(path)))
 	if near := nearest.Word(key, known); near != "" {
 		err.Hint = fmt.Sprintf("did you mean %q?", near)
 	} else {

@@ -137,11 +137,17 @@ func (f *Fabric) begin(now time.Time) {
 	f.vm.enter(f.scenario.firstPhase(), now)
 }
 
-// advance enters the phases that are due. Fabric.mu is held.
+// advance enters the phases that are due, and plays the steps. Fabric.mu is held.
 func (f *Fabric) advance(now time.Time) {
 	if len(f.vm.timeline) == 0 {
 		return
 	}
+	f.enterDue(now)
+	f.playDue(now)
+}
+
+// enterDue enters the phases that are due. Fabric.mu is held.
+func (f *Fabric) enterDue(now time.Time) {
 	next, due, ok := f.due()
 	if !ok || now.Before(due) {
 		return

@@ -96,32 +96,18 @@ func (s Scenario) validate() error {
 	if wrong := s.WireServer.Extensions.validate(); wrong != "" {
 		return complain("wireServer.extensions.%s", wrong)
 	}
-	for name, faults := range map[string][]Fault{"imds": s.IMDS.Faults, "wireServer": s.WireServer.Faults, "hostGA": s.HostGA.Faults} {
-		for i := range faults {
-			if wrong := faults[i].validate(); wrong != "" {
-				return complain("%s.faults[%d]: %s", name, i, wrong)
-			}
+	for _, list := range []struct {
+		path   string
+		faults []Fault
+	}{{"imds.faults", s.IMDS.Faults}, {"wireServer.faults", s.WireServer.Faults}, {"hostGA.faults", s.HostGA.Faults}} {
+		if wrong := validateFaults(list.path, list.faults); wrong != "" {
+			return complain("%s", wrong)
+		}
+	}
+	for _, wrong := range []string{validateSteps(s.Steps), validateAssertions(s.Assert, s.Steps)} {
+		if wrong != "" {
+			return complain("%s", wrong)
 		}
 	}
 	return nil
-}
-
-// ParseScenario reads a scenario from JSON, with defaults filled in. It is strict:
-// an unknown key is an error that names it and the known key most like it, and so
-// is everything that [NewFabric] refuses. Errors are of azprov.KindMalformed.
-func ParseScenario(b []byte) (Scenario, error) {
-	const op = "emulator.ParseScenario"
-	var s Scenario
-	if err := strictJSON(op, b, &s); err != nil {
-		return Scenario{}, err
-	}
-	s = s.withDefaults()
-	err := s.validate()
-	if err == nil {
-		_, err = NewFabric(s, nil)
-	}
-	if err != nil {
-		return Scenario{}, jsonError(op, b, err)
-	}
-	return s, nil
 }

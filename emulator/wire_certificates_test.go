@@ -73,6 +73,25 @@ func certificatesOf(t *testing.T, f *emulator.Fabric, headers ...string) (int, s
 	return status, body
 }
 
+// contentsOf opens the certificates of the VM.
+func contentsOf(t *testing.T, f *emulator.Fabric) pfx.Contents {
+	t.Helper()
+	_, body := certificatesOf(t, f, certificateHeader(t))
+	file, err := goalstate.ParseCertificateFile([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := guestKey(t).Open(file.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contents, err := pfx.Decode(plain.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return contents
+}
+
 func TestCertificateRequests(t *testing.T) {
 	t.Parallel()
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -215,20 +234,7 @@ func TestPrivateKeysOfTheScenario(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, body := certificatesOf(t, f, certificateHeader(t))
-		file, err := goalstate.ParseCertificateFile([]byte(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		plain, err := guestKey(t).Open(file.Data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		contents, err := pfx.Decode(plain.Reveal())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return contents
+		return contentsOf(t, f)
 	}
 	both := open(tenant, tenant)
 	for i, want := range [][]byte{{1, 0, 0, 0}, {2, 0, 0, 0}} {

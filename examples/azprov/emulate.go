@@ -31,6 +31,8 @@ type emulateFlags struct {
 	medium           string
 	media            string
 	mediaFormat      choice
+	schema           bool
+	assert           assertFlags
 	lab              labFlags
 	fleet            fleetFlags
 }
@@ -65,6 +67,14 @@ channels are told on standard error as they come, with what is wrong about them:
 that contradicts the other one or itself, a record that is stale, of another VM, unreadable,
 or holds a secret. A VM that only tells the host of a failure is shown as Failed.
 
+A scenario is a shipped one (--list) or a file, which may extend a shipped one or another
+file beside it; docs/scenarios.md has the form, and --print-schema its JSON Schema.
+
+With --assert the verb ends by itself, once the VM's outcome (Ready or a failure) was
+accepted and no request came for --assert-quiet; without an outcome it ends with --timeout
+or an interrupt. Then the scenario's assertions are held against all that has happened:
+the exit code is 1 if one is not met, and each such is told with what was seen instead.
+
 --journal gets one JSON object per request, and per report in the pool, with what was wrong
 about it in "verdicts". Those with any are logged as warnings, and all with --log-level
 info. It has the bodies of requests and answers, up to 64 KiB each, without the VM's secrets;
@@ -86,12 +96,18 @@ func (a *app) emulateCommand() *cobra.Command {
   azprov emulate --kvp-pool /mnt/var/lib/hyperv/.kvp_pool_1
   azprov emulate --lab --scenario pps-savable
   azprov emulate --vms 5000 --sources 10.20.0.0/16 --journal journal.jsonl
-  azprov emulate --vms 20 --by port --listen-imds 127.0.0.1:8100 --listen-wireserver 127.0.0.1:8200`,
+  azprov emulate --vms 20 --by port --listen-imds 127.0.0.1:8100 --listen-wireserver 127.0.0.1:8200
+
+  azprov emulate --scenario migration --assert --timeout 2m
+  azprov emulate --scenario my-scenario.yaml --assert`,
 		Args:        noArguments,
 		Annotations: map[string]string{annotationAction: "emulate the platform"},
 		RunE: func(command *cobra.Command, _ []string) error {
-			if f.list {
+			switch {
+			case f.list:
 				return a.runList()
+			case f.schema:
+				return a.runPrintSchema()
 			}
 			return a.runEmulate(command, f)
 		},
@@ -102,10 +118,11 @@ func (a *app) emulateCommand() *cobra.Command {
 
 func (f *emulateFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.list, "list", false, "list the scenarios, and serve nothing")
+	flags.BoolVar(&f.schema, "print-schema", false, "print the JSON Schema of a scenario, and serve nothing")
 	flags.Var(&f.listenIMDS, "listen-imds", "where IMDS listens; port 0 is any free one")
 	flags.Var(&f.listenWireServer, "listen-wireserver", "where the wire server listens")
 	flags.Var(&f.listenHostGA, "listen-hostga", "where the HostGAPlugin listens")
-	flags.Var(&f.scenario, "scenario", "the scenario")
+	flags.Var(&f.scenario, "scenario", "a shipped scenario, or a file in YAML or JSON; - is standard input")
 	flags.StringVar(&f.journal, "journal", "", "`FILE` to write every request to, as JSON lines; it is replaced")
 	flags.BoolVar(&f.journalBodies, "journal-bodies", true, "write bodies to the journal too; journal replay needs them")
 	flags.StringVar(&f.kvpPool, "kvp-pool", "", "`FILE` in which the VM tells the host, to read; it need not be there yet")
@@ -113,25 +130,9 @@ func (f *emulateFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.medium, "medium", "", "`DIR` to write the provisioning medium's files to")
 	flags.StringVar(&f.media, "media", "", "`FILE` to write the provisioning medium to, as the image of a disc")
 	flags.Var(&f.mediaFormat, "media-format", "what is on that disc: bridge (UDF and ISO 9660), udf or iso9660")
+	f.assert.add(flags)
 	f.lab.add(flags)
 	f.fleet.add(flags)
-}
-
-// runList shows the shipped scenarios.
-func (a *app) runList() error {
-	type scenario struct {
-		Name        string `json:"name"`
-		Description string `json:"description"`
-	}
-	document := struct {
-		Scenarios []scenario `json:"scenarios"`
-	}{}
-	var facts []fact
-	for _, s := range emulator.Scenarios() {
-		document.Scenarios = append(document.Scenarios, scenario{s.Name, s.Description})
-		facts = append(facts, fact{name: s.Name, value: s.Description})
-	}
-	return a.print(document, func(w io.Writer) { printFacts(w, "", facts) })
 }
 
 func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
@@ -146,6 +147,9 @@ func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
 	}
 	scenario, err := a.scenario(f.scenario.value)
 	if err != nil {
+		return err
+	}
+	if err := f.assert.check(command.Flags(), &scenario); err != nil {
 		return err
 	}
 	journal := &journalWriter{logger: a.logger(a.err)}
@@ -175,6 +179,9 @@ func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
 	}
 	if closed := e.close(); err == nil {
 		err = closed
+	}
+	if err == nil && f.assert.wanted {
+		err = a.assert(e.fabric)
 	}
 	return err
 }
@@ -263,6 +270,11 @@ func (a *app) serve(ctx context.Context, e emulation, f *emulateFlags) error {
 		a.explain(e.fabric, e.server, f)
 	}
 	var watching sync.WaitGroup
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	if f.assert.wanted {
+		watching.Go(func() { settled(ctx, e.fabric, f.assert.quiet); end() })
+	}
 	watching.Go(func() { e.fabric.WatchKVP(ctx, 0) })
 	for milestone := range e.fabric.Follow(ctx) {
 		if e.lab != nil || e.fabric.Scenario().Pool.Type != "" {

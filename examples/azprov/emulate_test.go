@@ -310,7 +310,7 @@ func TestEmulateFailures(t *testing.T) {
 		{"a port that is taken", []string{"--listen-imds", taken}, exitFailed, "cannot listen"},
 		{"no address", []string{"--listen-imds", "8001"}, exitUsage, "want HOST:PORT"},
 		{"services to ask", []string{"--imds", "http://127.0.0.1:1"}, exitUsage, "use --listen-imds"},
-		{"no such scenario", []string{"--scenario", "submarine"}, exitUsage, "known are linux-vm"},
+		{"no such scenario", []string{"--scenario", "submarine"}, exitUsage, hintList},
 		{"an empty scenario", []string{"--scenario", ""}, exitUsage, "want the name of a scenario"},
 		{"a port that cannot be", []string{"--listen-imds", "127.0.0.1:99999"}, exitUsage, "want HOST:PORT"},
 		{"a journal in no directory", []string{"--journal", filepath.Join(t.TempDir(), "no", "journal")}, exitNotFound, "journal"},

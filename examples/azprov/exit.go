@@ -97,7 +97,8 @@ func (a *app) fail(command *cobra.Command, args []string, err error) int {
 		usage.hint = "see " + helpFor(command)
 	}
 	text, hint := describe(err)
-	if doing := action(command); doing != "" {
+	var unmet *unmetError
+	if doing := action(command); doing != "" && !errors.As(err, &unmet) {
 		text = "cannot " + doing + ": " + text
 	}
 	_, _ = fmt.Fprintf(a.err, "azprov: %s\n", text)

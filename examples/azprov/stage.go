@@ -137,32 +137,6 @@ func (a *app) emulate(ctx context.Context, s *stage, f *provisionFlags) error {
 	return nil
 }
 
-// scenario finds a shipped scenario or reads one from a file. A mistake in either is
-// one of usage.
-func (a *app) scenario(nameOrFile string) (emulator.Scenario, error) {
-	scenario, err := emulator.LookupScenario(nameOrFile)
-	if err == nil {
-		return scenario, nil
-	}
-	isFile := nameOrFile == "-" || strings.ContainsAny(nameOrFile, `./\`)
-	if _, statErr := os.Stat(nameOrFile); !isFile && statErr != nil {
-		_, hint := describe(err)
-		return emulator.Scenario{}, usagef(hint+"; a file has a dot or a slash in its name", "there is no scenario %q", nameOrFile)
-	}
-	b, err := a.readFile(nameOrFile)
-	if err == nil {
-		scenario, err = emulator.ParseScenario(b)
-	}
-	if err != nil {
-		text, hint := describe(err)
-		if hint == "" {
-			hint = "azprov emulate --list names the scenarios that need no file"
-		}
-		return emulator.Scenario{}, usagef(hint, "the scenario %s cannot be used: %s", nameOrFile, text)
-	}
-	return scenario, nil
-}
-
 // openMedium opens what --ovf names. It must be there: who names a medium means it.
 func (a *app) openMedium(path string) (fs.FS, error) {
 	if info, err := os.Stat(path); path != "-" && err == nil && info.IsDir() {

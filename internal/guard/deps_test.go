@@ -68,8 +68,8 @@ var (
 		reason: "a network is brought up without knowing what for; programs that have one link nothing of it",
 	}
 	noCommandLine = ban{
-		patterns: []string{"github.com/spf13/...", "golang.org/x/term/...", modulePath + "/examples/..."},
-		reason:   "command lines and terminals live in examples",
+		patterns: []string{"github.com/spf13/...", "golang.org/x/term/...", "go.yaml.in/...", modulePath + "/examples/..."},
+		reason:   "command lines, terminals and what people write for them live in examples",
 	}
 	noTestCode = ban{
 		patterns: []string{"testing", "net/http/httptest/...", "github.com/google/go-cmp/..."},
