@@ -49,6 +49,7 @@ func cloudInitRuns() []run {
 		},
 		{scenario: "no-ovf", about: "no medium", drive: (*guest).cloudInitProvisions},
 		{scenario: "slow-start", about: "both services fail at first", drive: (*guest).cloudInitProvisions},
+		{scenario: "imds-flaky", about: "IMDS fails two times of three", drive: (*guest).cloudInitProvisions},
 		{scenario: "no-imds", about: "no IMDS, and no route to it", drive: (*guest).cloudInitProvisions},
 		{scenario: "fingerprint-keys", about: "keys by fingerprint, from the wire server", drive: (*guest).cloudInitProvisions},
 		{

@@ -67,9 +67,18 @@ func waagentRuns() []run {
 			},
 		},
 	}
+	for _, faulty := range []run{
+		{scenario: "hostga-no-settings", about: "no vmSettings: the extensions configuration of the wire server"},
+		{scenario: "hostga-trouble", about: "vmSettings fails twice"},
+	} {
+		faulty.drive = (*guest).waagentProvisions
+		runs = append(runs, faulty)
+	}
 	for i := range runs {
 		runs[i].agent, runs[i].machine, runs[i].until = "waagent", waagent, waagentRounds
 		runs[i].change = func(s *emulator.Scenario) {
+			// It takes only keys whose type begins with ssh-, and ends provisioning at others.
+			s.VM.SSHKeys = slices.DeleteFunc(slices.Clone(s.VM.SSHKeys), func(key emulator.SSHKey) bool { return strings.HasPrefix(key.KeyData, "ecdsa-") })
 			// Where the platform wants the agent's status. Nobody is there: it takes the way
 			// through the host then.
 			s.WireServer.Extensions.StatusUploadBlob.URL = azprov.NewSecret([]byte("https://status.invalid/vm.status?sig=c2lnbmVk"))
