@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
@@ -171,6 +172,23 @@ func (r *Replay) Handler(service Service) http.Handler {
 		send(w, resp, fault)
 	})
 }
+
+// Listen serves the replay as [Fabric.Listen] does a scenario. A service that the journal has
+// no requests for has a port on which nobody listens: as far as the journal can tell it was
+// not there.
+func (r *Replay) Listen(ctx context.Context, addresses Addresses) (*Server, error) {
+	return listenAt(ctx, r, listenTCP, addresses)
+}
+
+func (r *Replay) handler(service Service) http.Handler { return r.Handler(service) }
+
+func (r *Replay) outage(service Service) (absent bool, refused time.Duration) {
+	return !slices.Contains(r.services, service), 0
+}
+
+func (*Replay) toDrive() []*Fabric { return nil }
+
+func (r *Replay) failure() error { return r.journal.failure() }
 
 // take returns the next answer to the first of the keys that has any.
 func (r *Replay) take(keys []string) (Entry, bool) {

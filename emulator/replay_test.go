@@ -255,18 +255,18 @@ func TestReplayListens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := r.Listen(t.Context(), map[emulator.Service]string{"imds": "127.0.0.1:0"})
+	s, err := r.Listen(t.Context(), emulator.Addresses{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := fetch(t, http.DefaultClient, http.MethodGet, s.URL("imds")+"/x", "")
+	got, err := fetch(t, http.DefaultClient, http.MethodGet, s.IMDSURL()+"/x", "")
 	if err != nil || got.body != "x" {
 		t.Errorf("%+v: %v", got, err)
 	}
-	if url := s.URL("wireserver"); url != "" {
-		t.Errorf("the wire server is at %s", url)
+	if got, err := fetch(t, http.DefaultClient, http.MethodGet, s.WireServerURL()+"/x", ""); err == nil {
+		t.Errorf("the wire server, which nobody has asked: %+v", got)
 	}
-	_, err = r.Listen(t.Context(), map[emulator.Service]string{"imds": strings.TrimPrefix(s.URL("imds"), "http://")})
+	_, err = r.Listen(t.Context(), emulator.Addresses{IMDS: strings.TrimPrefix(s.IMDSURL(), "http://")})
 	if !errors.Is(err, azprov.ErrNetwork) {
 		t.Errorf("on a port that is taken: %v", err)
 	}

@@ -20,7 +20,7 @@ const (
 	relistens     = 20                    // Attempts before that is given up.
 )
 
-// Server is a fabric that listens: on TCP ports of this machine, or in memory.
+// Server is a fabric, or a replay, that listens: on TCP ports of this machine, or in memory.
 // [Server.Close] must be called.
 type Server struct {
 	platform platform
@@ -115,7 +115,7 @@ func listenError(addr string, err error) error {
 	}
 }
 
-// platform is whose services a server has: a fabric, a fleet, or one VM of that.
+// platform is whose services a server has: a fabric, a fleet, one VM of that, or a replay.
 type platform interface {
 	// handler returns a service.
 	handler(service Service) http.Handler

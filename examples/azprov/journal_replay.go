@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,7 +36,7 @@ refused connections, or what happens to the VM's network.
 
 The journal must have bodies, as azprov emulate --journal writes it. The first line on
 standard output, once all services listen, is one JSON object: {"imds":URL,"wireserver":URL,
-"pid":N}, with "hostga" if the journal has requests for the HostGAPlugin.`,
+"hostga":URL,"pid":N}. Nobody is at the port of a service that the journal has no requests for.`,
 		Example: `  azprov emulate --scenario slow-start --journal recording.jsonl
   azprov journal replay recording.jsonl --listen-imds 127.0.0.1:8001 --listen-wireserver 127.0.0.1:8002
   azprov journal replay recording.jsonl --journal again.jsonl`,
@@ -48,7 +47,7 @@ standard output, once all services listen, is one JSON object: {"imds":URL,"wire
 	flags := command.Flags()
 	flags.Var(&f.imds, "listen-imds", "where IMDS listens; port 0 is any free one")
 	flags.Var(&f.wireServer, "listen-wireserver", "where the wire server listens")
-	flags.Var(&f.hostGA, "listen-hostga", "where the HostGAPlugin listens, if the journal has requests for it")
+	flags.Var(&f.hostGA, "listen-hostga", "where the HostGAPlugin listens")
 	flags.StringVar(&f.journal, "journal", "", "`FILE` to write the requests to the replay to, as JSON lines; it is replaced")
 	flags.StringVar(&f.vm, "vm", "", "the VM with that `NAME`, in a journal of several")
 	return command
@@ -87,7 +86,7 @@ func (a *app) runJournalReplay(command *cobra.Command, f *journalReplayFlags, pa
 	}
 	ctx, cancel := a.context(command.Context())
 	defer cancel()
-	server, err := replay.Listen(ctx, f.addresses(replay))
+	server, err := replay.Listen(ctx, emulator.Addresses{IMDS: f.imds.value, WireServer: f.wireServer.value, HostGA: f.hostGA.value})
 	if err != nil {
 		return err
 	}
@@ -104,17 +103,6 @@ func (a *app) runJournalReplay(command *cobra.Command, f *journalReplayFlags, pa
 	return nil
 }
 
-// addresses are those of the services to serve.
-func (f *journalReplayFlags) addresses(replay *emulator.Replay) map[emulator.Service]string {
-	addresses := map[emulator.Service]string{
-		emulator.ServiceIMDS: f.imds.value, emulator.ServiceWireServer: f.wireServer.value,
-	}
-	if slices.Contains(replay.Services(), emulator.ServiceHostGA) {
-		addresses[emulator.ServiceHostGA] = f.hostGA.value
-	}
-	return addresses
-}
-
 // sameFile reports whether both names are of one file that is there.
 func sameFile(a, b string) bool {
 	first, err := os.Stat(a)
@@ -126,13 +114,13 @@ func sameFile(a, b string) bool {
 }
 
 // explainReplay says where the services are, and what is not as it was.
-func (a *app) explainReplay(replay *emulator.Replay, server *emulator.ReplayServer, path string) error {
+func (a *app) explainReplay(replay *emulator.Replay, server *emulator.Server, path string) error {
 	ready := struct {
 		IMDS       string `json:"imds"`
 		WireServer string `json:"wireserver"`
-		HostGA     string `json:"hostga,omitempty"`
+		HostGA     string `json:"hostga"`
 		PID        int    `json:"pid"`
-	}{server.URL(emulator.ServiceIMDS), server.URL(emulator.ServiceWireServer), server.URL(emulator.ServiceHostGA), os.Getpid()}
+	}{server.IMDSURL(), server.WireServerURL(), server.HostGAURL(), os.Getpid()}
 	line, err := encodeJSON(ready)
 	if err != nil {
 		return err
