@@ -131,6 +131,20 @@ func TestSharedConfigHelpers(t *testing.T) {
 	if _, ok := (goalstate.InputEndpoint{Address: "10.0.0.4"}).AddrPort(); ok {
 		t.Error("an address without a port is no address and port")
 	}
+	balanced := goalstate.InputEndpoint{Address: "10.0.0.4:22", LoadBalancedPublicAddress: "[2001:db8::7]:50022"}
+	if ap, ok := balanced.LoadBalancedAddrPort(); !ok || ap != netip.MustParseAddrPort("[2001:db8::7]:50022") {
+		t.Errorf("LoadBalancedAddrPort = %v, %t", ap, ok)
+	}
+	if _, ok := (goalstate.InputEndpoint{Address: "10.0.0.4:22"}).LoadBalancedAddrPort(); ok {
+		t.Error("an endpoint without a load balancer has no address there")
+	}
+	two := []goalstate.Instance{{ID: "a"}, {ID: "b", Address: "10.0.0.5"}}
+	for id, want := range map[string]string{"b": "10.0.0.5", "c": "", "": ""} {
+		config := goalstate.SharedConfig{Incarnation: goalstate.RoleIncarnation{Instance: id}, Instances: append(two, goalstate.Instance{Address: "10.0.0.9"})}
+		if own, ok := config.Own(); own.Address != want || ok != (want != "") {
+			t.Errorf("Own of %q = %+v, %t", id, own, ok)
+		}
+	}
 	for _, tc := range []struct {
 		in       goalstate.PortRange
 		from, to uint16

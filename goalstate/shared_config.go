@@ -22,6 +22,17 @@ type SharedConfig struct {
 	Instances            []Instance
 }
 
+// Own returns the instance that the document was written for, by the id in Incarnation;
+// ok is false if it is not among Instances.
+func (s SharedConfig) Own() (instance Instance, ok bool) {
+	for _, i := range s.Instances {
+		if i.ID == s.Incarnation.Instance && i.ID != "" {
+			return i, true
+		}
+	}
+	return Instance{}, false
+}
+
 // LoadBalancerSettings says how a load balancer finds out whether an instance is
 // alive.
 type LoadBalancerSettings struct {
@@ -73,7 +84,8 @@ type InputEndpoint struct {
 	Address  string
 	Protocol string
 	IsPublic azprov.Switch
-	// LoadBalancedPublicAddress is address and port on the load balancer.
+	// LoadBalancedPublicAddress is address and port on the load balancer; see
+	// LoadBalancedAddrPort.
 	LoadBalancedPublicAddress string
 	EnableDirectServerReturn  azprov.Switch
 	IsDirectAddress           azprov.Switch
@@ -84,6 +96,12 @@ type InputEndpoint struct {
 // AddrPort returns Address, if it is an address and a port.
 func (e InputEndpoint) AddrPort() (addr netip.AddrPort, ok bool) {
 	addr, err := netip.ParseAddrPort(e.Address)
+	return addr, err == nil
+}
+
+// LoadBalancedAddrPort returns LoadBalancedPublicAddress, if it is an address and a port.
+func (e InputEndpoint) LoadBalancedAddrPort() (addr netip.AddrPort, ok bool) {
+	addr, err := netip.ParseAddrPort(e.LoadBalancedPublicAddress)
 	return addr, err == nil
 }
 

@@ -1,8 +1,8 @@
 package provision
 
 import (
+	"cmp"
 	"slices"
-	"strconv"
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/imds"
@@ -138,53 +138,14 @@ func (m *merging) password() error {
 	return nil
 }
 
-// usableKeys returns IMDS's keys that can be used, and whether these are the ones to
-// take: there are some, and all can. A certificate among them means that the medium's
-// are the right ones.
-func usableKeys(inst *imds.GetInstanceResponse) (lines []string, count bool) {
-	if inst == nil {
-		return nil, false
-	}
-	for _, key := range inst.Compute.PublicKeys {
-		if line, ok := key.OpenSSH(); ok {
-			lines = append(lines, line)
-		}
-	}
-	return lines, len(lines) > 0 && len(lines) == len(inst.Compute.PublicKeys)
-}
-
-// mediumKey returns the value of a key of the medium, unfolded as IMDS's are; ok is
-// false if it is no OpenSSH key, so that its fingerprint counts.
-func mediumKey(key ovf.PublicKey) (line string, ok bool) {
-	return imds.PublicKey{KeyData: key.Value}.OpenSSH()
-}
-
 func (m *merging) keys() error {
-	usable, count := usableKeys(m.inst)
-	if count {
-		m.User.SSHKeys, m.Sources[FieldSSHKeys] = usable, SourceIMDS
-		return nil
+	chosen := chooseKeys(m.inst, m.env, m.from.keys)
+	m.User.SSHKeys, m.keysLost = chosen.lines, chosen.lost
+	if len(chosen.lines) > 0 {
+		m.Sources[FieldSSHKeys] = cmp.Or(chosen.source, m.from.envFrom)
 	}
-	m.User.SSHKeys = []string{}
-	from := m.from.envFrom
-	for i, key := range m.env.PublicKeys {
-		if line, ok := mediumKey(key); ok {
-			m.User.SSHKeys = append(m.User.SSHKeys, line)
-			continue
-		}
-		if line := m.from.keys[key.Thumbprint()]; line != "" {
-			m.User.SSHKeys, from = append(m.User.SSHKeys, line), SourceCertificates
-			continue
-		}
-		m.keysLost++
-		m.warn("the medium's SSH key " + strconv.Itoa(i+1) + " was left out: no OpenSSH key, and none was found for its fingerprint")
-	}
-	switch {
-	case len(m.User.SSHKeys) > 0:
-		m.Sources[FieldSSHKeys] = from
-	case len(usable) > 0:
-		m.User.SSHKeys, m.Sources[FieldSSHKeys] = usable, SourceIMDS
-		m.warn("some of IMDS's SSH keys cannot be used and the medium has none; the usable ones were taken")
+	for _, warning := range chosen.warnings {
+		m.warn(warning)
 	}
 	return nil
 }

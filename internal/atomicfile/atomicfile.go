@@ -1,5 +1,5 @@
-// Package atomicfile writes files that must be whole, private, and where they seem to
-// be.
+// Package atomicfile writes files that must be whole, of the right mode, and where they
+// seem to be.
 package atomicfile
 
 import (
@@ -12,7 +12,11 @@ import (
 // Write replaces the file at path, which only its owner can read (0600). No reader
 // ever sees half of it, it has reached the disk with its name when Write returns, and a symbolic
 // link in its place is replaced, not followed. The directory must exist.
-func Write(path string, b []byte) (err error) {
+func Write(path string, b []byte) error { return WriteMode(path, b, 0o600) }
+
+// WriteMode is [Write] for a file with that mode, whatever the process's umask is. It has
+// the mode before it has its name.
+func WriteMode(path string, b []byte, mode fs.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".azprov-*") // mode 0600
 	if err != nil {
 		return err
@@ -24,6 +28,9 @@ func Write(path string, b []byte) (err error) {
 		}
 	}()
 	if _, err = f.Write(b); err != nil {
+		return err
+	}
+	if err = f.Chmod(mode); err != nil {
 		return err
 	}
 	if err = f.Sync(); err != nil {

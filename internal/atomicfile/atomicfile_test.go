@@ -86,3 +86,19 @@ func TestRemove(t *testing.T) {
 		t.Error("a directory with a file in it was removed")
 	}
 }
+
+func TestWriteMode(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("files have no such modes here")
+	}
+	path := filepath.Join(t.TempDir(), "file")
+	for _, mode := range []os.FileMode{0o644, 0o600, 0o440, 0o666} {
+		if err := WriteMode(path, nil, mode); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Lstat(path); err != nil || info.Mode() != mode {
+			t.Errorf("%v: %v, %v", mode, info.Mode(), err)
+		}
+	}
+}

@@ -108,6 +108,7 @@ var layout = []layoutRow{
 	{"internal/ber", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/boundtest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition, noEtree}}}, // for tests
 	{"internal/cms", [][]ban{everywhere, parser, {noEtree}}},
+	{"internal/cmd/size", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/discfs", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/discimage", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/e2e", [][]ban{everywhere, parser, {noEtree}}},         // tests alone
@@ -123,6 +124,7 @@ var layout = []layoutRow{
 	{"internal/pfx", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/programtest", [][]ban{{noNetworkSetup, noCommandLine, noIgnition, noEtree}}}, // for tests
 	{"internal/record", [][]ban{everywhere, parser, {noEtree}}},
+	{"internal/sha512crypt", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/udf", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/unitfailure", [][]ban{everywhere, parser, {noEtree}}},
 	{"internal/xmldoc", [][]ban{everywhere, parser}},
@@ -150,6 +152,7 @@ var layout = []layoutRow{
 		patterns: []string{modulePath + "/ephemeral/...", "github.com/insomniacslk/..."},
 		reason:   "the lab's DHCP server must not share the mistakes of the client that it is to test",
 	}}}},
+	{"examples/afterburn", [][]ban{{noIgnition, noTestCode, noNetworkSetup}}},
 	{"examples/azprov", [][]ban{{noIgnition, noTestCode}}},
 }
 

@@ -3,10 +3,7 @@ package guard
 // The go command, as the guards call it.
 
 import (
-	"bytes"
 	"io/fs"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,21 +14,13 @@ const (
 	moduleRoot = "../.."
 )
 
-// runGo runs the go command in the module's root for linux/amd64 without cgo, so
-// that the result is the same on every host, and returns its standard output.
+// runGo runs the go command in the module's root and returns its standard output.
 func runGo(t *testing.T, args ...string) []byte {
 	t.Helper()
 	watchSources(t)
-	cmd := exec.CommandContext(t.Context(), "go", args...)
-	cmd.Dir = moduleRoot
-	cmd.Env = append(os.Environ(),
-		"GOOS=linux", "GOARCH=amd64", "GOAMD64=v1", "CGO_ENABLED=0",
-		"GOFLAGS=-buildvcs=false", "GOEXPERIMENT=", "GOWORK=off")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	out, err := goTool(t.Context(), moduleRoot, args...)
 	if err != nil {
-		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, stderr.Bytes())
+		t.Fatal(err)
 	}
 	return out
 }
