@@ -89,12 +89,18 @@ func (d *draft) setAddressText(name, text string) {
 	d.Address = a
 }
 
-// networkManagerOptions are names that NetworkManager has for options in D-Bus and that
-// dhclient has not: private options by their number. The others differ from dhclient's
-// only in underscores.
-var networkManagerOptions = map[string]shownOption{
-	"private-245": {OptionWireServer, wireServerBytes},
-	"private-249": {OptionMicrosoftRoutes, routesBytes},
+// networkManagerOption is an option by the name that NetworkManager has for it in D-Bus:
+// private options by their number, the others as dhclient has them, but for underscores.
+// A table of two would be filled, and its functions linked, in every program.
+func networkManagerOption(name string) (shownOption, bool) {
+	switch name = strings.ReplaceAll(name, "_", "-"); name {
+	case "private-245":
+		return shownOption{OptionWireServer, wireServerBytes}, true
+	case "private-249":
+		return shownOption{OptionMicrosoftRoutes, routesBytes}, true
+	}
+	shown, ok := dhclientOptions[name]
+	return shown, ok
 }
 
 // ParseNetworkManager reads the state of a device, /run/NetworkManager/devices/INDEX: a
@@ -140,12 +146,7 @@ func (d *draft) keyfileLine(options Options, key, text string) {
 		}
 		return
 	}
-	name := strings.ReplaceAll(key, "_", "-")
-	shown, ok := networkManagerOptions[name]
-	if !ok {
-		shown, ok = dhclientOptions[name]
-	}
-	if ok {
+	if shown, ok := networkManagerOption(key); ok {
 		d.addText(options, key, shown, value{text: text})
 	}
 }

@@ -33,12 +33,20 @@ var ErrInvalid = errors.New("sha512crypt: the password, the salt or the number o
 
 // New hashes a password with a random salt of 16 characters.
 func New(password []byte, rounds int) (string, error) {
+	seed := make([]byte, maxSalt)
+	_, _ = rand.Read(seed) // it never fails
+	return Hash(password, Salt(seed), rounds)
+}
+
+// Salt makes a salt of 16 characters out of random bytes, or of others that differ from
+// machine to machine. It need not be secret.
+func Salt(seed []byte) string {
+	sum := sha512.Sum512(seed)
 	salt := make([]byte, maxSalt)
-	_, _ = rand.Read(salt) // it never fails
-	for i, b := range salt {
-		salt[i] = alphabet[b%64]
+	for i := range salt {
+		salt[i] = alphabet[sum[i]%64]
 	}
-	return Hash(password, string(salt), rounds)
+	return string(salt)
 }
 
 // Hash hashes a password: "$6$rounds=10000$SALT$DIGEST". rounds is written always, also

@@ -75,3 +75,11 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestSalt(t *testing.T) {
+	t.Parallel()
+	a, b := sha512crypt.Salt([]byte("a")), sha512crypt.Salt([]byte("b"))
+	if a == b || a != sha512crypt.Salt([]byte("a")) || len(a) != 16 {
+		t.Errorf("%s %s", a, b)
+	}
+}

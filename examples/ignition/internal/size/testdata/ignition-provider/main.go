@@ -1,0 +1,60 @@
+// The same program with the provider.
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/coreos/ignition/v2/config"
+
+	"github.com/azprov/azprov/examples/ignition/provider"
+)
+
+type document struct {
+	Text string `xml:"text" json:"text"`
+}
+
+func main() {
+	pipeline := runtime.NewPipeline("size", "v0.0.0", runtime.PipelineOptions{}, &policy.ClientOptions{})
+	fmt.Println(call(context.Background(), pipeline))
+	fmt.Println(config.Parse([]byte(os.Args[0])))
+	p, err := provider.New(nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, report, err := p.Fetch(&provider.Fetcher{Logger: silent{}})
+	fmt.Println(report, p.Status(provider.StageFetch, provider.Fetcher{Logger: silent{}}, err))
+}
+
+type silent struct{}
+
+func (silent) Info(string, ...any)  {}
+func (silent) Debug(string, ...any) {}
+
+// call uses azcore as its clients do.
+func call(ctx context.Context, pipeline runtime.Pipeline) error {
+	request, err := runtime.NewRequest(ctx, http.MethodPost, os.Args[0])
+	if err != nil {
+		return err
+	}
+	var d document
+	if err := runtime.MarshalAsXML(request, d); err != nil {
+		return err
+	}
+	response, err := pipeline.Do(request)
+	if err != nil {
+		return err
+	}
+	if !runtime.HasStatusCode(response, http.StatusOK) {
+		return runtime.NewResponseError(response)
+	}
+	if err := runtime.UnmarshalAsXML(response, &d); err != nil {
+		return err
+	}
+	return runtime.UnmarshalAsJSON(response, &d)
+}
