@@ -46,6 +46,9 @@ type ClientOptions struct {
 	// OnRetry, if set, is called before each pause between two attempts, so that a
 	// person can be shown what is waited for. It must not block.
 	OnRetry func(azprov.RetryEvent)
+	// Budget bounds each operation whose context has no deadline; 0 is the operation's own
+	// default.
+	Budget time.Duration
 	// WaitForProxyAgent, if set, is called once per operation after a 401 answer,
 	// and the request is made again if it returns nil.
 	WaitForProxyAgent func(context.Context) error
@@ -73,7 +76,7 @@ func NewClient(options *ClientOptions) (*Client, error) {
 	t, err := transport.NewClient(transport.Config{
 		Package: "imds", Name: "Client",
 		Endpoint: endpoint, Options: options.ClientOptions, Interface: options.Interface,
-		Logger: options.Logger, OnRetry: options.OnRetry, WaitForProxyAgent: options.WaitForProxyAgent,
+		Logger: options.Logger, OnRetry: options.OnRetry, WaitForProxyAgent: options.WaitForProxyAgent, Budget: options.Budget,
 	})
 	if err != nil {
 		return nil, err

@@ -92,6 +92,33 @@ func TestEveryOperationNamesItself(t *testing.T) {
 	}
 }
 
+// TestBudgetOfTheClient replaces every operation's, and yields to the caller's deadline.
+func TestBudgetOfTheClient(t *testing.T) {
+	for _, row := range []struct {
+		name             string
+		deadline, budget time.Duration
+	}{{"shorter than a default", 0, 7 * time.Second}, {"longer", 0, 20 * time.Minute}, {"the caller's is longer", time.Minute, 0}} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, transport := scripttest.Start(t, answer{Hang: true})
+				c := testClient(t, transport, func(o *ClientOptions) { o.Budget = row.budget })
+				ctx, want := t.Context(), row.budget
+				if row.deadline > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, row.deadline)
+					defer cancel()
+					want = row.deadline
+				}
+				start := time.Now()
+				_, err := c.GetVersions(ctx, nil)
+				if took := time.Since(start); !errors.Is(err, azprov.ErrTimeout) || took > want || took < want*9/10 {
+					t.Errorf("%v after %v, want %v", err, took, want)
+				}
+			})
+		})
+	}
+}
+
 func TestNewClientRefuses(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]ClientOptions{

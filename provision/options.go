@@ -11,6 +11,7 @@ import (
 
 	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/imds"
+	"github.com/azprov/azprov/report"
 	"github.com/azprov/azprov/wireserver"
 )
 
@@ -88,6 +89,8 @@ type Options struct {
 	// AgentName is in the reports: "NAME/VERSION". It is "azprov/" and the SDK's
 	// version if empty.
 	AgentName string
+	// Dialect is that of the record of an outcome, [report.DialectCloudInit] if empty.
+	Dialect report.Dialect
 	// HealthFormat is tried first, [wireserver.HealthFormatXML] if empty.
 	HealthFormat wireserver.HealthFormat
 	// FailureTimeout bounds a failure report without a deadline of its own,
@@ -167,7 +170,7 @@ func New(options *Options) (*Provisioner, error) {
 func (o *Options) reporting() ReporterOptions {
 	return ReporterOptions{
 		WireServer: o.WireServer, Host: o.Host, Channel: o.Channel, Network: o.Network,
-		AgentName: o.AgentName, HealthFormat: o.HealthFormat, FailureTimeout: o.FailureTimeout,
+		AgentName: o.AgentName, Dialect: o.Dialect, HealthFormat: o.HealthFormat, FailureTimeout: o.FailureTimeout,
 		StateDir: o.StateDir, BootID: o.BootID, Sysfs: o.Sysfs, Logger: o.Logger,
 	}
 }

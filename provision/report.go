@@ -195,7 +195,7 @@ func (r *Reporter) health(outcome Outcome) (wireserver.HealthReport, bool) {
 	return wireserver.HealthReport{}, false
 }
 
-// record is the one-line report in cloud-init's dialect and order.
+// record is the one-line report.
 func (r *Reporter) record(outcome Outcome) string {
 	record := report.Report{Result: report.ResultSuccess}
 	if outcome.State == ReportFailed {
@@ -206,5 +206,5 @@ func (r *Reporter) record(outcome Outcome) string {
 	if !outcome.VMID.IsZero() {
 		record.VMID = outcome.VMID.String()
 	}
-	return record.Encode(report.DialectCloudInit)
+	return record.Encode(r.o.Dialect)
 }

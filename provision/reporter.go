@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/report"
 	"github.com/azprov/azprov/wireserver"
 )
 
@@ -48,6 +49,8 @@ type ReporterOptions struct {
 	// AgentName is in the reports: "NAME/VERSION". It is "azprov/" and the SDK's
 	// version if empty.
 	AgentName string
+	// Dialect is that of the record of an outcome, [report.DialectCloudInit] if empty.
+	Dialect report.Dialect
 	// HealthFormat is tried first, [wireserver.HealthFormatXML] if empty.
 	HealthFormat wireserver.HealthFormat
 	// FailureTimeout bounds a failure report without a deadline of its own,
@@ -141,6 +144,8 @@ func checkReporter(op string, o ReporterOptions) error {
 	switch {
 	case o.HealthFormat != "" && !slices.Contains(wireserver.PossibleHealthFormatValues(), o.HealthFormat):
 		return bad("unknown HealthFormat " + azprov.OneLine(string(o.HealthFormat)))
+	case o.Dialect != "" && !slices.Contains(report.PossibleDialectValues(), o.Dialect):
+		return bad("unknown Dialect " + azprov.OneLine(string(o.Dialect)))
 	case !slices.Contains(PossibleChannelValues(), o.Channel):
 		return bad("unknown Channel " + azprov.OneLine(string(o.Channel)))
 	case o.Channel == ChannelKVP && o.Host == NoHost():

@@ -410,10 +410,33 @@ func TestReportFailure(t *testing.T) {
 	})
 }
 
+// TestDialect: the platform has the record in the dialect that was asked for.
+func TestDialect(t *testing.T) {
+	t.Parallel()
+	for dialect, want := range map[report.Dialect]string{
+		"":                      `|'error=it''s "x"'|`,
+		report.DialectCloudInit: `|'error=it''s "x"'|`,
+		report.DialectAzureInit: `|"error=it's ""x"""|`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newReporterRig(t, nil)
+			r.options.Dialect = dialect
+			failure := &azprov.Error{Op: "test", Kind: azprov.KindInternal, Reason: "unhandled error", Details: []azprov.Detail{{Key: "error", Value: `it's "x"`}}}
+			if err := r.process(t).ReportFailure(t.Context(), failure); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.fabric.Reports(); len(got) != 1 || !strings.Contains(got[0].Description, want) {
+				t.Errorf("%q: the reports are %+v, want %s", dialect, got, want)
+			}
+		})
+	}
+}
+
 func TestNewReporterRefuses(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]provision.ReporterOptions{
 		"an unknown format":      {HealthFormat: "yaml"},
+		"an unknown dialect":     {Dialect: "latin"},
 		"an unknown channel":     {Channel: "flags"},
 		"the host, with no host": {Channel: provision.ChannelKVP, Host: provision.NoHost()},
 	} {

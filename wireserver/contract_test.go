@@ -78,6 +78,21 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
+func TestBudgetOfTheClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, transport := scripttest.Start(t, answer{Hang: true})
+		c, err := NewClient(&ClientOptions{ClientOptions: azcore.ClientOptions{Transport: transport}, Budget: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		_, err = c.ReportHealth(t.Context(), HealthReport{State: goalstate.HealthStateReady}, nil)
+		if took := time.Since(start); !errors.Is(err, azprov.ErrTimeout) || took > time.Minute || took < 50*time.Second {
+			t.Errorf("%v after %v, want a minute", err, took)
+		}
+	})
+}
+
 func TestEveryOperationEndsItsSpan(t *testing.T) {
 	ours, _ := transportKeys(t)
 	for name, call := range map[string]func(context.Context, *Client) error{

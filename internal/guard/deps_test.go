@@ -75,6 +75,10 @@ var (
 		patterns: []string{"testing", "net/http/httptest/...", "github.com/google/go-cmp/..."},
 		reason:   "test code registers flags in the importing program, and weighs",
 	}
+	noTOML = ban{
+		patterns: []string{"github.com/BurntSushi/..."},
+		reason:   "configuration files are the examples' business",
+	}
 	noTemplates = ban{
 		patterns: []string{"text/template/...", "html/template/..."},
 		reason:   "calling methods by name switches off the linker's removal of unused ones, in the whole program",
@@ -86,7 +90,7 @@ var (
 )
 
 // everywhere holds for every package but the examples and what is for tests only.
-var everywhere = []ban{noNetworkSetup, noCommandLine, noTestCode, noTemplates, noIgnition}
+var everywhere = []ban{noNetworkSetup, noCommandLine, noTestCode, noTemplates, noIgnition, noTOML}
 
 // parser is for packages that turn bytes into values.
 var parser = []ban{noHTTP, noZap, noAzcore, noIMDS, noWireServer, upward, noEmulator}
@@ -154,6 +158,7 @@ var layout = []layoutRow{
 	}}}},
 	{"examples/afterburn", [][]ban{{noIgnition, noTestCode, noNetworkSetup}}},
 	{"examples/azprov", [][]ban{{noIgnition, noTestCode}}},
+	{"examples/azure-init", [][]ban{{noIgnition, noTestCode}}},
 }
 
 // TestForbiddenDependencies fails for a package that links a banned one, with the

@@ -43,6 +43,8 @@ type Config struct {
 	OnRetry func(azprov.RetryEvent)
 	// WaitForProxyAgent is asked once per operation after a 401. It may be nil.
 	WaitForProxyAgent func(context.Context) error
+	// Budget replaces that of every operation if it is positive.
+	Budget time.Duration
 }
 
 // Client makes operations. It is immutable and safe for concurrent use.
@@ -51,6 +53,7 @@ type Client struct {
 	endpoint string
 	inner    *azcore.Client
 	logger   *zap.Logger
+	budget   time.Duration
 }
 
 // NewClient checks the configuration and builds the pipeline.
@@ -89,7 +92,7 @@ func NewClient(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, &azprov.Error{Op: op, Kind: azprov.KindInternal, Message: "cannot build the pipeline", Last: err}
 	}
-	return &Client{name: cfg.Package + "." + cfg.Name, endpoint: endpoint, inner: inner, logger: logger}, nil
+	return &Client{name: cfg.Package + "." + cfg.Name, endpoint: endpoint, inner: inner, logger: logger, budget: cfg.Budget}, nil
 }
 
 // Endpoint returns the base URL without a slash at its end.

@@ -60,13 +60,16 @@ type Operation struct {
 }
 
 // Start opens an operation. The caller's deadline is kept as it is; without one
-// the operation has the budget. End must be called.
+// the operation has the client's budget, or its own. End must be called.
 func (c *Client) Start(ctx context.Context, method string, budget time.Duration) (context.Context, *Operation) {
 	name := c.name + "." + method
 	ctx, endSpan := runtime.StartSpan(ctx, name, c.inner.Tracer(), nil)
 	// Retries that the caller asked azcore for must not multiply with ours.
 	ctx = policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: -1})
 	cancel := context.CancelFunc(func() {})
+	if c.budget > 0 {
+		budget = c.budget
+	}
 	if _, has := ctx.Deadline(); !has {
 		ctx, cancel = context.WithTimeout(ctx, budget)
 	}
