@@ -97,8 +97,7 @@ func (f *Fabric) check(a *Assertion, journal []Entry) (want, saw string) {
 	case a.Verdicts != nil:
 		return a.checkVerdicts(journal)
 	default:
-		played := slices.ContainsFunc(f.Played(), func(p PlayedStep) bool { return p.Name == a.Step })
-		return "step " + a.Step + " played", unless(played, "that its time or event never came")
+		return "step " + a.Step + " played", f.checkStep(a.Step)
 	}
 }
 
@@ -242,22 +241,33 @@ func validateAssertions(assertions []Assertion, steps []Step) string {
 }
 
 func (a *Assertion) validate(path string, steps []Step) string {
-	kinds := 0
-	for _, there := range []bool{
-		a.State != "", a.Phase != "", a.Report != "", a.Request != nil, a.Never != nil,
-		a.Order != nil, a.Between != nil, a.Verdicts != nil, a.Step != "",
+	var known, has []string
+	for _, kind := range []struct {
+		name  string
+		there bool
+	}{
+		{"state", a.State != ""},
+		{"phase", a.Phase != ""},
+		{"report", a.Report != ""},
+		{"request", a.Request != nil},
+		{"never", a.Never != nil},
+		{"order", a.Order != nil},
+		{"between", a.Between != nil},
+		{"verdicts", a.Verdicts != nil},
+		{"step", a.Step != ""},
 	} {
-		if there {
-			kinds++
+		known = append(known, kind.name)
+		if kind.there {
+			has = append(has, kind.name)
 		}
 	}
 	counts := a.Exactly != nil || a.AtLeast != nil || a.AtMost != nil
 	named := func(step Step) bool { return step.Name == a.Step }
 	switch {
-	case kinds != 1:
-		return path + " wants one of state, phase, report, request, never, order, between, verdicts and step"
+	case len(has) > 1:
+		return path + " has " + strings.Join(has, " and ") + ": make an item of each"
 	case counts && a.Request == nil:
-		return path + ": exactly, atLeast and atMost count a request"
+		return path + ": exactly, atLeast and atMost count a request: add request"
 	case a.Exactly != nil && (a.AtLeast != nil || a.AtMost != nil):
 		return path + ": exactly excludes atLeast and atMost"
 	case negative(a.Exactly) || negative(a.AtLeast) || negative(a.AtMost):
@@ -266,14 +276,20 @@ func (a *Assertion) validate(path string, steps []Step) string {
 		return path + " wants two requests"
 	case (a.Between == nil) != (a.NotBefore == 0 && a.Within == 0):
 		return path + ": between goes with notBefore, within or both"
+	case len(has) == 0:
+		return path + " has nothing to hold: want one of " + strings.Join(known, ", ") + "; that there are no verdicts is written verdicts: []"
 	case a.NotBefore < 0 || a.Within < 0:
 		return path + ": a duration is negative"
 	case a.State != "" && !oneOf(a.State, PossibleReportStateValues()):
-		return path + ".state is not one of " + join(PossibleReportStateValues())
+		return path + ".state is " + notOneOf(a.State, PossibleReportStateValues())
 	case a.Phase != "" && !oneOf(a.Phase, PossiblePhaseValues()):
-		return path + ".phase is not one of " + join(PossiblePhaseValues())
+		return path + ".phase is " + notOneOf(a.Phase, PossiblePhaseValues())
 	case a.Step != "" && !slices.ContainsFunc(steps, named):
-		return fmt.Sprintf("%s.step: no step is called %q", path, a.Step)
+		var names []string
+		for _, step := range steps {
+			names = append(names, step.Name)
+		}
+		return fmt.Sprintf("%s.step: no step is called %q", path, a.Step) + meant(a.Step, names)
 	}
 	return a.validateMatches(path)
 }

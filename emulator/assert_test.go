@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/azprov/azprov/emulator"
 )
 
@@ -50,7 +52,10 @@ func TestCheck(t *testing.T) {
 		{"verdicts", emulator.Assertion{Verdicts: []string{}}, `assert[0]: no verdicts; saw "missing Metadata header" at number 3 of the journal`},
 		{"other verdicts", emulator.Assertion{Verdicts: []string{"stale"}}, `assert[0]: no verdicts but stale; saw "missing`},
 		{"step", emulator.Assertion{Step: "soon"}, ""},
-		{"no step", emulator.Assertion{Step: "later"}, "assert[0]: step later played; saw that its time or event never came"},
+		{"no step", emulator.Assertion{Step: "later"}, "assert[0]: step later played; saw that it was due in 57s"},
+		{"an event that never came", emulator.Assertion{Step: "after failed"}, "saw that its event never came"},
+		{"an event that came too seldom", emulator.Assertion{Step: "fourth"}, "saw that its request came 3 of 4 times"},
+		{"a delay that is not over", emulator.Assertion{Step: "delayed"}, "saw that it was due in 4s"},
 		{"a header", emulator.Assertion{Request: &emulator.Match{Headers: map[string]string{"user-agent": "pilot"}}, Exactly: number(1)}, ""},
 		{"an api-version", emulator.Assertion{Request: &emulator.Match{APIVersion: "2012-11-30"}, Exactly: number(2)}, ""},
 		{"an api-version of IMDS", emulator.Assertion{Request: &emulator.Match{APIVersion: "2023-11-15"}, Exactly: number(3)}, ""},
@@ -61,7 +66,13 @@ func TestCheck(t *testing.T) {
 			t.Parallel()
 			inMemory(t, func(s *emulator.Scenario) {
 				s.IMDS.Faults = []emulator.Fault{{Status: 410}}
-				s.Steps = []emulator.Step{{Name: "soon", At: second, GoalState: true}, {Name: "later", At: 60 * second, GoalState: true}}
+				s.Steps = []emulator.Step{
+					{Name: "soon", At: second, GoalState: true},
+					{Name: "later", At: 60 * second, GoalState: true},
+					{Name: "after failed", After: &emulator.Event{Report: emulator.StateFailed}, GoalState: true},
+					{Name: "fourth", After: &emulator.Event{Request: instance, Count: 4}, GoalState: true},
+					{Name: "delayed", After: &emulator.Event{Report: emulator.StateReady, Delay: 4 * second}, GoalState: true},
+				}
 				s.Assert = []emulator.Assertion{row.assertion}
 			}, func(b *bubble) {
 				for _, header := range []string{"Metadata: true", "Metadata: true", "User-Agent: the pilot/1"} {
@@ -119,4 +130,78 @@ func TestCheckTellsRequestsFromTheHost(t *testing.T) {
 	if unmet := f.Check(); len(unmet) > 0 {
 		t.Error(unmet)
 	}
+}
+
+// What a scenario has and nobody met is told: it may have a mistake.
+func TestUnused(t *testing.T) {
+	t.Parallel()
+	const second = emulator.Duration(time.Second)
+	inMemory(t, func(s *emulator.Scenario) {
+		s.IMDS.Faults = []emulator.Fault{{Refuse: 1}, {Path: "/metadata/instanse", Status: 410}, {Delay: second}}
+		s.WireServer.Faults = []emulator.Fault{{Method: "POST", Path: "comp=helth", Kind: emulator.FaultReset}}
+		s.HostGA.Faults = []emulator.Fault{{Status: 503}}
+		s.Steps = []emulator.Step{
+			{After: &emulator.Event{Request: &emulator.Match{Path: "/metadata/"}}, Faults: &emulator.StepFaults{HostGA: []emulator.Fault{{Status: 500}}}},
+			{Name: "lost", After: &emulator.Event{Request: &emulator.Match{Path: "/metdata/"}}, GoalState: true},
+			{Name: "waits", At: 60 * second, GoalState: true},
+		}
+		s.Assert = []emulator.Assertion{
+			{Never: &emulator.Match{Path: "comp=certificates"}},
+			{Never: &emulator.Match{Path: "comp=certificats", Status: 500}},
+			{Never: &emulator.Match{Path: "/metadata/", Status: 500}},
+			{Never: &emulator.Match{Status: 500}},
+		}
+	}, func(b *bubble) {
+		if got := b.fabric.Unused(); got != nil {
+			b.t.Errorf("before anything was asked: %q", got)
+		}
+		time.Sleep(time.Second) // IMDS listens now.
+		if _, err := fetchInstance(b.t, b.server); err != nil {
+			b.t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if got := len(b.fabric.Waiting()); got != 0 {
+			b.t.Errorf("%d steps wait", got)
+		}
+		want := []string{
+			"never taken: hostGA.faults[0] (503 of any request)",
+			"never taken: imds.faults[1] (410 of /metadata/instanse)",
+			"never taken: wireServer.faults[0] (reset of POST comp=helth)",
+			"never taken: steps[0].faults.hostGA[0] (500 of any request)",
+			"never played: lost, as its event never came",
+			"never asked for: comp=certificats, of assert[1]",
+		}
+		if diff := cmp.Diff(want, b.fabric.Unused()); diff != "" {
+			b.t.Error(diff)
+		}
+	})
+}
+
+// A step waits from its event to the end of its delay.
+func TestWaiting(t *testing.T) {
+	t.Parallel()
+	const second = emulator.Duration(time.Second)
+	inMemory(t, steps(
+		emulator.Step{Name: "first", After: &emulator.Event{Report: emulator.StateReady, Delay: 5 * second}, GoalState: true},
+		emulator.Step{Name: "second", After: &emulator.Event{Step: "first", Delay: 2 * second}, GoalState: true},
+		emulator.Step{Name: "by time", At: 60 * second, GoalState: true},
+	), func(b *bubble) {
+		start := time.Now()
+		for i, want := range []string{"", "first 5s", "second 7s", ""} {
+			var got []string
+			for _, step := range b.fabric.Waiting() {
+				got = append(got, step.Name+" "+step.Time.Sub(start).String())
+			}
+			if strings.Join(got, ", ") != want {
+				b.t.Errorf("look %d: %q wait, want %q", i, got, want)
+			}
+			if i == 0 {
+				if _, err := postReady(b.t, b.fabric, b.server); err != nil {
+					b.t.Fatal(err)
+				}
+				continue
+			}
+			time.Sleep([]time.Duration{0, 5500 * time.Millisecond, 2 * time.Second, 0}[i])
+		}
+	})
 }

@@ -55,6 +55,7 @@ type vmState struct {
 	// telemetryRate is the wire server's.
 	telemetryRate rateLimit
 	faults        map[Service]*faultQueue
+	replaced      []*faultQueue // by those of steps
 	steps         []stepRun
 	away          map[Service]bool // Stopped by a step.
 
@@ -164,9 +165,9 @@ func newFabric(s *Scenario, c *common, options *Options) *Fabric {
 			notYet:        s.Pool.NotYet,
 			staleReads:    s.Pool.StaleReads,
 			faults: map[Service]*faultQueue{
-				ServiceIMDS:       newFaultQueue(s.IMDS.Faults, s.Seed),
-				ServiceWireServer: newFaultQueue(s.WireServer.Faults, s.Seed),
-				ServiceHostGA:     newFaultQueue(s.HostGA.Faults, s.Seed),
+				ServiceIMDS:       newFaultQueue("imds.faults", s.IMDS.Faults, s.Seed),
+				ServiceWireServer: newFaultQueue("wireServer.faults", s.WireServer.Faults, s.Seed),
+				ServiceHostGA:     newFaultQueue("hostGA.faults", s.HostGA.Faults, s.Seed),
 			},
 			steps: make([]stepRun, len(s.Steps)),
 			away:  s.firstAway(),

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -97,7 +98,8 @@ type Fault struct {
 	Body *string `json:"body,omitempty"`
 	// RetryAfter is the value of Retry-After.
 	RetryAfter string `json:"retryAfter,omitempty"`
-	// Delay is waited before whatever follows.
+	// Delay is waited before whatever follows. The answer stays that of the moment at which
+	// the request came: what a step changes meanwhile does not show in it.
 	Delay Duration `json:"delay,omitempty"`
 	// Refuse is how long after its start the server refuses connections. It
 	// stands alone in its step, takes no request, and has a meaning only for a
@@ -107,14 +109,16 @@ type Fault struct {
 
 // A faultQueue is the steps of one service with what is left of each.
 type faultQueue struct {
+	path  string // where the scenario has them
 	steps []Fault
 	left  []int
-	seen  []int // Requests that have matched.
+	seen  []int  // Requests that have matched.
+	taken []bool // Whether any has met the step.
 	dice  []*rand.Rand
 }
 
-func newFaultQueue(steps []Fault, seed uint64) *faultQueue {
-	q := &faultQueue{steps: steps, left: make([]int, len(steps)), seen: make([]int, len(steps)), dice: make([]*rand.Rand, len(steps))}
+func newFaultQueue(path string, steps []Fault, seed uint64) *faultQueue {
+	q := &faultQueue{path: path, steps: steps, taken: make([]bool, len(steps)), left: make([]int, len(steps)), seen: make([]int, len(steps)), dice: make([]*rand.Rand, len(steps))}
 	for i, step := range steps {
 		q.left[i] = max(step.Times, 1)
 		if step.Refuse > 0 {
@@ -145,9 +149,21 @@ func (q *faultQueue) take(a asked) *Fault {
 		if !step.Always {
 			q.left[i]--
 		}
+		q.taken[i] = true
 		taken = step
 	}
 	return taken
+}
+
+// untaken names the steps that no request has met.
+func (q *faultQueue) untaken() []string {
+	var names []string
+	for i := range q.steps {
+		if step := &q.steps[i]; !q.taken[i] && step.Refuse == 0 {
+			names = append(names, fmt.Sprintf("%s[%d] (%s of %s)", q.path, i, step.label(), step.match()))
+		}
+	}
+	return names
 }
 
 // match is what a request must be like.
@@ -225,7 +241,7 @@ func (f *Fault) validate() string {
 		return "the step does nothing"
 	}
 	if !oneOf(f.Kind, PossibleFaultKindValues()) {
-		return "kind is " + strconv.Quote(string(f.Kind)) + ", want " + join(PossibleFaultKindValues()[1:])
+		return "kind " + strconv.Quote(string(f.Kind)) + " is " + notOneOf(f.Kind, PossibleFaultKindValues()[1:])
 	}
 	return ""
 }

@@ -87,6 +87,21 @@ func TestFaultSteps(t *testing.T) {
 	})
 }
 
+// A delayed answer is that of the moment at which the request came.
+func TestFaultDelaysWhatWasAsked(t *testing.T) {
+	t.Parallel()
+	inMemory(t, func(s *emulator.Scenario) {
+		s.IMDS.Faults = []emulator.Fault{{Delay: emulator.Duration(3 * time.Second)}}
+		s.Steps = []emulator.Step{{At: emulator.Duration(time.Second), Instance: []byte(`{"compute":{"location":"northeurope"}}`)}}
+	}, func(b *bubble) {
+		for _, want := range []string{"westeurope", "northeurope"} {
+			if resp, err := fetchInstance(b.t, b.server); err != nil || !strings.Contains(resp.body, `"location":"`+want) {
+				b.t.Errorf("%v, want %s in %s", err, want, resp.body)
+			}
+		}
+	})
+}
+
 func TestFaultsDoNotHideAWrongRequest(t *testing.T) {
 	t.Parallel()
 	inMemory(t, imdsFaults(emulator.Fault{Status: 500}), func(b *bubble) {

@@ -101,7 +101,7 @@ func TestInheritanceRefused(t *testing.T) {
 		{"a mistake before the base is read", "{\"name\":\"x\",\n\"extends\":\"broken\",\n\"vn\":{}}", `line 3: unknown key "vn"`},
 		{"no name of its own", `{"extends":"base"}`, "name is empty"},
 		{"a VM without its id", `{"name":"x","extends":"base","vm":{"id":null}}`, "vm.id is missing"},
-		{"a number for a name", `{"name":"x","extends":7}`, "extends is a number, want string"},
+		{"a number for a name", `{"name":"x","extends":7}`, "extends is a number, want a text"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -120,18 +120,18 @@ func TestInheritanceRefused(t *testing.T) {
 func TestErrorsHaveTheirLine(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ value, want string }{
-		{`"vm": {"zone": 1}`, `line 3: vm.zone is a number, want string; put it into quotes`},
+		{`"vm": {"zone": 1}`, `line 3: vm.zone is a number, want a text; put it into quotes`},
 		{`"vm": {"image": []}`, "line 3: vm.image is a list, want an object"},
 		{`"imds": {"faults": "no"}`, "line 3: imds.faults is no list"},
 		{`"imds": {"faults": [{"delay": "soon"}]}`, "line 3: imds.faults[0].delay: want a duration"},
-		{`"imds": {"faults": [{"headers": {"A": 1}}]}`, "line 3: imds.faults[0].headers is a number, want string"},
-		{`"imds": {"faults": [{"delay": 5}]}`, "line 3: imds.faults[0].delay is a number, want string; write a duration with its unit"},
-		{`"vm": {"password": 12345}`, "line 3: vm.password is a number, want string; put it into quotes"},
-		{`"vm": {"id": 12345}`, "line 3: vm.id is a number, want string"},
+		{`"imds": {"faults": [{"headers": {"A": 1}}]}`, "line 3: imds.faults[0].headers is a number, want a text"},
+		{`"imds": {"faults": [{"delay": 5}]}`, "line 3: imds.faults[0].delay is a number, want a text; write a duration with its unit"},
+		{`"vm": {"password": 12345}`, "line 3: vm.password is a number, want a text; put it into quotes"},
+		{`"vm": {"id": 12345}`, "line 3: vm.id is a number, want a text"},
 		{`"steps": [{"after": {"request": "comp=goalstate"}}]`, "line 3: steps[0].after.request is neither an object nor a list; it is an object with some of apiVersion, headers, method, path, service, status"},
-		{`"imds": {"absent": "yes"}`, "line 3: imds.absent is a string, want bool"},
+		{`"imds": {"absent": "yes"}`, "line 3: imds.absent is a text, want true or false"},
 		{`"vm": {"disablePasswordAuthentication": "yes"}`, "line 3: vm.disablePasswordAuthentication"},
-		{`"seed": -1`, "line 3: seed is a number, want uint64"},
+		{`"seed": -1`, "line 3: seed is a number, want a whole number from 0"},
 		{`"seed": 1, "seed": 2`, "line 3: seed is there twice"},
 		{`"zzzzzz": 1`, `line 3: unknown key "zzzzzz"`},
 	} {

@@ -11,7 +11,8 @@ import (
 
 // DiffOptions are the optional settings of [DiffConversations].
 type DiffOptions struct {
-	// Ignore are names of requests' headers that are not compared, in any case of letters.
+	// Ignore are names of requests' headers that are not compared, in any case of letters,
+	// and of what a [DiffChange] is about: "verdict", as a replay finds nothing wrong.
 	Ignore []string
 	// Answers compares the headers and bodies of answers too. They are the emulator's, and
 	// differ where two scenarios do.
@@ -158,10 +159,10 @@ func newSide(entries []Entry, known map[string]int, options *DiffOptions, bodies
 }
 
 func (o *DiffOptions) compares(fact string, bodies bool) bool {
-	header, isHeader := strings.CutPrefix(fact, headerPrefix)
+	named := strings.TrimPrefix(fact, headerPrefix)
 	switch {
-	case isHeader:
-		return !slices.ContainsFunc(o.Ignore, func(name string) bool { return strings.EqualFold(name, header) })
+	case slices.ContainsFunc(o.Ignore, func(name string) bool { return strings.EqualFold(name, named) }):
+		return false
 	case fact == factBody:
 		return bodies
 	case fact == factAnswerBody, strings.HasPrefix(fact, answerPrefix):

@@ -42,6 +42,7 @@ func TestDiffShowsWhatChanged(t *testing.T) {
 		"header":                 {func(e []emulator.Entry) { e[0].Headers["Metadata"] = "True" }, nil, []emulator.DiffChange{{What: "header Metadata", A: "true", B: "True"}}},
 		"a new header":           {func(e []emulator.Entry) { e[0].Headers["X-Ms-Version"] = "1" }, nil, []emulator.DiffChange{{What: "header X-Ms-Version", B: "1"}}},
 		"no header":              {func(e []emulator.Entry) { delete(e[0].Headers, "Metadata") }, nil, []emulator.DiffChange{{What: "header Metadata", A: "true"}}},
+		"ignored verdict":        {func(e []emulator.Entry) { e[0].Verdicts = []string{"unwanted"} }, &emulator.DiffOptions{Ignore: []string{"verdict"}}, nil},
 		"ignored header":         {func(e []emulator.Entry) { e[0].Headers["Metadata"] = "True" }, &emulator.DiffOptions{Ignore: []string{"metadata"}}, nil},
 		"status":                 {func(e []emulator.Entry) { e[0].Status = 404 }, nil, []emulator.DiffChange{{What: "status", A: "200", B: "404"}}},
 		"no answer":              {func(e []emulator.Entry) { e[0].Status = 0 }, nil, []emulator.DiffChange{{What: "status", A: "200", B: "none"}}},

@@ -28,7 +28,9 @@ const (
 // ParseJournal reads what a fabric has written to [Options.Journal]: an [Entry] in JSON on
 // each line. Blank lines are skipped, and nothing at all is no entries. Anything else, a
 // last line that is cut short among it, is an error of azprov.KindMalformed that names the
-// line, and the field where that is known; one in reading r is of azprov.KindInternal.
+// line, and the field where that is known; one in reading r is of azprov.KindInternal. With
+// a last line that is cut short, an error in whose chain io.ErrUnexpectedEOF is, the entries
+// before it are returned too.
 func ParseJournal(r io.Reader) ([]Entry, error) {
 	var entries []Entry
 	lines := bufio.NewReaderSize(r, journalLine)
@@ -43,7 +45,10 @@ func ParseJournal(r io.Reader) ([]Entry, error) {
 		}
 		if len(bytes.TrimSpace(line)) > 0 {
 			entry, err := parseEntry(number, line)
-			if err != nil {
+			switch {
+			case err != nil && last && len(entries) > 0 && errors.Is(err, io.ErrUnexpectedEOF):
+				return entries, err
+			case err != nil:
 				return nil, err
 			}
 			entries = append(entries, entry)
@@ -56,6 +61,15 @@ func ParseJournal(r io.Reader) ([]Entry, error) {
 
 const wantJournal = "want a file that azprov emulate --journal has written"
 
+// noJournal is the error of a line that no journal has, be it of a later version: the first
+// one says it of the whole.
+func noJournal(line int, message string) error {
+	if line == 1 {
+		message += ": it is no journal"
+	}
+	return journalError(line, message, wantJournal)
+}
+
 func journalError(line int, message, hint string) error {
 	return &azprov.Error{
 		Op: opParseJournal, Kind: azprov.KindMalformed, Message: fmt.Sprintf("line %d: %s", line, message), Hint: hint,
@@ -64,7 +78,7 @@ func journalError(line int, message, hint string) error {
 
 func parseEntry(number int, line []byte) (Entry, error) {
 	if !utf8.Valid(line) || slices.Contains(line, 0) {
-		return Entry{}, journalError(number, "it is no text in UTF-8", wantJournal)
+		return Entry{}, noJournal(number, "it is no text in UTF-8")
 	}
 	var entry Entry
 	decoder := json.NewDecoder(bytes.NewReader(line))
@@ -88,7 +102,7 @@ func entryError(number int, err error) error {
 	unknown, isUnknown := strings.CutPrefix(err.Error(), "json: unknown field ")
 	switch {
 	case errors.As(err, &wrong) && wrong.Field == "":
-		return journalError(number, "it is a "+firstWord(wrong.Value)+", want an object", wantJournal)
+		return noJournal(number, "it is a "+firstWord(wrong.Value)+", want an object")
 	case errors.As(err, &wrong):
 		return journalError(number, fmt.Sprintf("%s is a %s, want %s", wrong.Field, firstWord(wrong.Value), wrong.Type), wantJournal)
 	case isUnknown:
@@ -98,9 +112,16 @@ func entryError(number int, err error) error {
 		}
 		return journalError(number, "unknown field "+unknown, hint)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return journalError(number, "it is cut short", "its writer was ended before it was done; delete that line to read the others")
+		cut := &azprov.Error{
+			Op: opParseJournal, Kind: azprov.KindMalformed, Message: fmt.Sprintf("line %d: it is cut short", number), Last: io.ErrUnexpectedEOF,
+			Hint: "its writer was ended before it was done; delete that line to read the others",
+		}
+		if number == 1 {
+			cut.Message, cut.Hint = cut.Message+", or it is no journal", wantJournal
+		}
+		return cut
 	case errors.As(err, &syntax):
-		return journalError(number, fmt.Sprintf("not JSON: column %d: %v", syntax.Offset, syntax), wantJournal)
+		return noJournal(number, fmt.Sprintf("not JSON: column %d: %v", syntax.Offset, syntax))
 	default:
 		return journalError(number, "a value is not of the form it must have: "+azprov.OneLine(err.Error()), wantJournal)
 	}

@@ -61,11 +61,13 @@ func TestParseJournalIsStrict(t *testing.T) {
 	t.Parallel()
 	with := func(old, replacement string) string { return strings.Replace(goodLine, old, replacement, 1) }
 	for name, row := range map[string]struct{ text, message, hint string }{
-		"a text":            {"hello\n", "line 1: not JSON: column 1: ", "azprov emulate --journal"},
-		"a list":            {"[]\n", "line 1: it is a array, want an object", "azprov emulate --journal"},
-		"a binary file":     {"\x7fELF\x02\x01\x00\x00\n", "line 1: it is no text in UTF-8", "azprov emulate --journal"},
+		"a text":            {"hello\n", "line 1: not JSON: column 1: invalid character 'h' looking for beginning of value: it is no journal", "azprov emulate --journal"},
+		"a list":            {"[]\n", "line 1: it is a array, want an object: it is no journal", "azprov emulate --journal"},
+		"a binary file":     {"\x7fELF\x02\x01\x00\x00\n", "line 1: it is no text in UTF-8: it is no journal", "azprov emulate --journal"},
 		"Latin-1":           {with("versions", "\xe9"), "line 1: it is no text in UTF-8", "azprov emulate --journal"},
-		"a cut line":        {goodLine + "\n" + goodLine[:40], "line 2: it is cut short", "delete that line"},
+		"a cut line":        {goodLine + "\n" + goodLine[:len(goodLine)-1] + "\n" + goodLine, "line 2: it is cut short", "delete that line"},
+		"a cut first line":  {goodLine[:40], "line 1: it is cut short, or it is no journal", "azprov emulate --journal"},
+		"no text later":     {goodLine + "\nhello\n", "line 2: not JSON: column 1: invalid character 'h' looking for beginning of value", "azprov emulate --journal"},
 		"two on a line":     {goodLine + goodLine, "line 1: there is more after the JSON object", "one object on each line"},
 		"an unknown field":  {with(`"path"`, `"pth"`), `line 1: unknown field "pth"`, `did you mean "path"?`},
 		"a later field":     {with(`"path"`, `"zzzzzzzz":1,"path"`), `line 1: unknown field "zzzzzzzz"`, "later version"},
@@ -97,6 +99,15 @@ func TestParseJournalIsStrict(t *testing.T) {
 	_, err := emulator.ParseJournal(io.MultiReader(strings.NewReader(goodLine+"\n"), iotest.ErrReader(errors.New("a bad sector"))))
 	if !errors.Is(err, azprov.ErrInternal) || !strings.Contains(err.Error(), "a bad sector") {
 		t.Errorf("a file that cannot be read: %v", err)
+	}
+}
+
+// What is whole in front of a last line that is cut short can be used.
+func TestParseJournalWithACutEnd(t *testing.T) {
+	t.Parallel()
+	entries, err := emulator.ParseJournal(strings.NewReader(goodLine + "\n" + goodLine + "\n" + goodLine[:40]))
+	if !errors.Is(err, io.ErrUnexpectedEOF) || azprov.KindOf(err) != azprov.KindMalformed || len(entries) != 2 {
+		t.Errorf("%d entries, %v", len(entries), err)
 	}
 }
 

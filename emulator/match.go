@@ -102,7 +102,7 @@ func (m Match) String() string {
 func (m Match) validate(path string) string {
 	switch {
 	case m.Service != "" && !oneOf(m.Service, PossibleServiceValues()):
-		return path + ".service is not one of " + join(PossibleServiceValues())
+		return path + ".service is " + notOneOf(m.Service, PossibleServiceValues())
 	case m.Method != strings.ToUpper(m.Method):
 		return path + ".method is not in upper case"
 	case m.Status != 0 && (m.Status < 200 || m.Status > 599):

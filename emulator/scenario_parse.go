@@ -45,7 +45,7 @@ func ParseScenarioWith(b []byte, base func(name string) ([]byte, error)) (Scenar
 		_, err = NewFabric(s, nil)
 	}
 	if err != nil {
-		return Scenario{}, jsonError(op, merged, err)
+		return Scenario{}, inLine(b, jsonError(op, merged, err))
 	}
 	return s, nil
 }

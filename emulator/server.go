@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/azprov/azprov"
@@ -109,9 +110,16 @@ func listenTCP(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 func listenError(addr string, err error) error {
+	hint := "use port 0 for a free one"
+	switch {
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = "the address is none of this machine's: name one that is, or give it this one"
+	case errors.Is(err, syscall.EACCES):
+		hint = "ports below 1024 want root; " + hint
+	}
 	return &azprov.Error{
 		Op: "emulator.Fabric.Listen", Target: addr, Kind: azprov.KindNetwork,
-		Message: "cannot listen", Last: err, Hint: "use port 0 for a free one",
+		Message: "cannot listen", Last: err, Hint: hint,
 	}
 }
 

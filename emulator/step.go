@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/azprov/azprov/internal/nearest"
 )
 
 // Step is a change of what is around the VM: when it comes, and what changes. A step is
@@ -19,7 +21,7 @@ type Step struct {
 	// Name is what other steps and assertions call it.
 	Name string `json:"name,omitempty"`
 	// At is how long after the start of the services, or the first request, it is played.
-	// It excludes After.
+	// It excludes After; without either the step is played at the start.
 	At Duration `json:"at,omitempty"`
 	// After is the event that it follows.
 	After *Event `json:"after,omitempty"`
@@ -103,6 +105,79 @@ func (f *Fabric) Played() []PlayedStep {
 	return played
 }
 
+// Waiting returns the steps whose event has come, and whose delay after it is not over, in
+// their order; Time is when they are due. One that comes by time alone is not among them.
+func (f *Fabric) Waiting() []PlayedStep {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.advance(time.Now())
+	var waiting []PlayedStep
+	for i, run := range f.vm.steps {
+		if f.scenario.Steps[i].After != nil && run.at.IsZero() && !run.due.IsZero() {
+			waiting = append(waiting, PlayedStep{i, stepName(f.scenario.Steps, i), run.due.UTC()})
+		}
+	}
+	return waiting
+}
+
+// checkStep returns why the step of that name was not played, "" if it was.
+func (f *Fabric) checkStep(name string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	f.advance(now)
+	i := slices.IndexFunc(f.scenario.Steps, func(step Step) bool { return step.Name == name })
+	run, event := f.vm.steps[i], f.scenario.Steps[i].After
+	switch {
+	case !run.at.IsZero():
+		return ""
+	case !run.due.IsZero():
+		return "that it was due in " + run.due.Sub(now).Round(time.Millisecond).String()
+	case event == nil:
+		return "that nothing was asked"
+	case run.seen > 0:
+		return fmt.Sprintf("that its request came %d of %d times", run.seen, event.Count)
+	default:
+		return "that its event never came"
+	}
+}
+
+// Unused returns a line for each fault of the scenario that no request has met, and for each
+// step whose event never came: what it was written for was not tried, or it has a mistake.
+// So has a request of an assertion that is to come never, if it says more than a path and
+// nothing has asked for that path. As long as there was no request at all there are none.
+func (f *Fabric) Unused() []string {
+	journal := f.Journal()
+	if !slices.ContainsFunc(journal, func(e Entry) bool { return e.Service != ServiceKVP }) {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.advance(time.Now())
+	var lines []string
+	queues := slices.Clone(f.vm.replaced)
+	for _, service := range servedServices() {
+		queues = append(queues, f.vm.faults[service])
+	}
+	for _, queue := range queues {
+		for _, name := range queue.untaken() {
+			lines = append(lines, "never taken: "+name)
+		}
+	}
+	for i, run := range f.vm.steps {
+		if run.due.IsZero() {
+			lines = append(lines, "never played: "+stepName(f.scenario.Steps, i)+", as its event never came")
+		}
+	}
+	for i := range f.scenario.Assert {
+		never := f.scenario.Assert[i].Never
+		if never != nil && never.Path != "" && never.String() != never.Path && len(indexes(journal, Match{Path: never.Path})) == 0 {
+			lines = append(lines, fmt.Sprintf("never asked for: %s, of assert[%d]", never.Path, i))
+		}
+	}
+	return lines
+}
+
 func stepName(steps []Step, i int) string {
 	return cmp.Or(steps[i].Name, fmt.Sprintf("steps[%d]", i))
 }
@@ -147,7 +222,7 @@ func (f *Fabric) playDue(now time.Time) {
 			return
 		}
 		f.vm.steps[next].at = f.vm.steps[next].due
-		f.vm.play(f.scenario, &f.scenario.Steps[next])
+		f.vm.play(f.scenario, next)
 	}
 }
 
@@ -182,7 +257,8 @@ func (v *vmState) dueOf(s *Scenario, i int) time.Time {
 }
 
 // play makes the changes of a step. Fabric.mu is held.
-func (v *vmState) play(s *Scenario, step *Step) {
+func (v *vmState) play(s *Scenario, i int) {
+	step := &s.Steps[i]
 	switch {
 	case step.Migrate:
 		v.wire = v.wire.next()
@@ -220,11 +296,14 @@ func (v *vmState) play(s *Scenario, step *Step) {
 		delete(v.away, service)
 	}
 	if step.Faults != nil {
-		for service, faults := range map[Service][]Fault{
-			ServiceIMDS: step.Faults.IMDS, ServiceWireServer: step.Faults.WireServer, ServiceHostGA: step.Faults.HostGA,
-		} {
-			if faults != nil {
-				v.faults[service] = newFaultQueue(faults, s.Seed)
+		for _, list := range []struct {
+			service Service
+			path    string
+			faults  []Fault
+		}{{ServiceIMDS, "imds", step.Faults.IMDS}, {ServiceWireServer, "wireServer", step.Faults.WireServer}, {ServiceHostGA, "hostGA", step.Faults.HostGA}} {
+			if list.faults != nil {
+				v.replaced = append(v.replaced, v.faults[list.service])
+				v.faults[list.service] = newFaultQueue(fmt.Sprintf("steps[%d].faults.%s", i, list.path), list.faults, s.Seed)
 			}
 		}
 	}
@@ -309,7 +388,7 @@ func (s *Step) validate(path string, above map[string]bool) string {
 	}
 	for _, service := range slices.Concat(s.Stop, s.Start) {
 		if !oneOf(service, stoppable()) {
-			return fmt.Sprintf("%s: %q is not one of %s", path, service, join(stoppable()))
+			return fmt.Sprintf("%s: %q is %s", path, service, notOneOf(service, stoppable()))
 		}
 		if slices.Contains(s.Stop, service) && slices.Contains(s.Start, service) {
 			return fmt.Sprintf("%s both stops and starts %s", path, service)
@@ -348,11 +427,11 @@ func (e *Event) validate(path string, above map[string]bool) string {
 	case e.Delay < 0:
 		return path + ".delay is negative"
 	case e.Report != "" && !oneOf(e.Report, PossibleReportStateValues()[1:]):
-		return path + ".report is not one of " + join(PossibleReportStateValues()[1:])
+		return path + ".report is " + notOneOf(e.Report, PossibleReportStateValues()[1:])
 	case e.Phase != "" && !oneOf(e.Phase, PossiblePhaseValues()):
-		return path + ".phase is not one of " + join(PossiblePhaseValues())
+		return path + ".phase is " + notOneOf(e.Phase, PossiblePhaseValues())
 	case e.Step != "" && !above[e.Step]:
-		return fmt.Sprintf("%s.step: no step above is called %q", path, e.Step)
+		return fmt.Sprintf("%s.step: no step above is called %q", path, e.Step) + meant(e.Step, sortedKeys(above))
 	case e.Request != nil:
 		return e.Request.validate(path + ".request")
 	}
@@ -361,6 +440,23 @@ func (e *Event) validate(path string, above map[string]bool) string {
 
 // oneOf reports whether a word is one of a closed list.
 func oneOf[T ~string](word T, words []T) bool { return slices.Contains(words, word) }
+
+// notOneOf says of a word that it is none of a closed list, and which was probably meant.
+func notOneOf[T ~string](word T, words []T) string {
+	var texts []string
+	for _, known := range words {
+		texts = append(texts, string(known))
+	}
+	return "not one of " + join(words) + meant(string(word), texts)
+}
+
+// meant asks whether the known word most like this one was meant, "" if none is.
+func meant(word string, known []string) string {
+	if near := nearest.Word(word, known); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
+}
 
 // join lists words for people.
 func join[T ~string](words []T) string {

@@ -148,7 +148,7 @@ func (w keyWalker) leaf(t reflect.Type, path string) error {
 		if readsItself(want) || want.Kind() == reflect.Pointer { // Its form is a text.
 			want = reflect.TypeFor[string]()
 		}
-		wrong := w.wrong(fmt.Sprintf("%s is a %s, want %s", path, firstWord(kind.Value), want))
+		wrong := w.wrong(fmt.Sprintf("%s is %s, want %s", path, valueName(firstWord(kind.Value)), valueName(want.Kind().String())))
 		switch {
 		case t == reflect.TypeFor[Duration]():
 			wrong.Hint = "write a duration with its unit, such as 1.5s or 100ms"
@@ -159,6 +159,71 @@ func (w keyWalker) leaf(t reflect.Type, path string) error {
 	default:
 		return w.wrong(path + " is not of the form it must have")
 	}
+}
+
+// valueName is what people call a kind of value, of JSON or of Go.
+func valueName(kind string) string {
+	switch kind {
+	case "string":
+		return "a text"
+	case "bool":
+		return "true or false"
+	case "array", "slice":
+		return "a list"
+	case "object", "map", "struct":
+		return "an object"
+	case "float64", "number":
+		return "a number"
+	case "uint64":
+		return "a whole number from 0"
+	default:
+		return "a whole number"
+	}
+}
+
+// inLine puts the line in front of an error that begins with the path of a value which
+// stands in the document itself, and not in what it extends.
+func inLine(b []byte, err error) error {
+	var own *azprov.Error
+	if !errors.As(err, &own) {
+		return err
+	}
+	path, _, _ := strings.Cut(own.Message, " ")
+	line := linesOf(b)[strings.TrimSuffix(path, ":")]
+	if line == 0 {
+		return err
+	}
+	told := *own
+	told.Message = fmt.Sprintf("line %d: %s", line, own.Message)
+	return &told
+}
+
+// linesOf returns the lines of the values in a document by their paths.
+func linesOf(b []byte) map[string]int {
+	lines := map[string]int{}
+	d := json.NewDecoder(bytes.NewReader(b))
+	var walk func(path string)
+	walk = func(path string) {
+		token, err := d.Token()
+		if err != nil {
+			return
+		}
+		lines[path] = lineOf(b, d.InputOffset())
+		for i := 0; (token == json.Delim('{') || token == json.Delim('[')) && d.More(); i++ {
+			at := fmt.Sprintf("%s[%d]", path, i)
+			if token == json.Delim('{') {
+				key, _ := d.Token()
+				at = strings.TrimPrefix(fmt.Sprintf("%s.%v", path, key), ".")
+			}
+			walk(at)
+		}
+		if token == json.Delim('{') || token == json.Delim('[') {
+			_, _ = d.Token()
+		}
+	}
+	walk("")
+	delete(lines, "")
+	return lines
 }
 
 // object reads the members of an object up to its end.
@@ -191,12 +256,34 @@ func (w keyWalker) object(t reflect.Type, path string) error {
 func (w keyWalker) unknownKey(path, key string, fields map[string]reflect.Type) error {
 	known := slices.Sorted(maps.Keys(fields))
 	err := w.wrong(fmt.Sprintf("unknown key %q in %s", key, orDocument(path)))
-	if near := nearest.Word(key, known); near != "" {
+	near, within := nearest.Word(key, known), keysWith(fields, key)
+	switch {
+	case len(within) > 0:
+		err.Hint = "it belongs in " + strings.Join(within, ", or in ") + ": indent it"
+	case near != "":
 		err.Hint = fmt.Sprintf("did you mean %q?", near)
-	} else {
+	default:
 		err.Hint = "known are " + strings.Join(known, ", ")
 	}
 	return err
+}
+
+// keysWith returns the keys whose objects have a member of that name.
+func keysWith(fields map[string]reflect.Type, member string) []string {
+	var within []string
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		t := fields[key]
+		for t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct || readsItself(t) {
+			continue
+		}
+		if _, known := keysOf(t)[member]; known {
+			within = append(within, key)
+		}
+	}
+	return within
 }
 
 func orDocument(path string) string {

@@ -46,7 +46,7 @@ func (vm VM) withDefaults() VM {
 func (vm VM) validate(path string) string {
 	switch {
 	case vm.ID.IsZero():
-		return path + ".id is missing"
+		return path + ".id is missing: write a UUID, or extends: " + DefaultScenario + ", which has one"
 	case vm.Generation != 1 && vm.Generation != 2:
 		return fmt.Sprintf("%s.generation is %d, want 1 or 2", path, vm.Generation)
 	case vm.Name == "":

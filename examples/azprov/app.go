@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/bits"
 	"os"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -70,6 +71,8 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return exitDone
 	case errors.Is(err, errDifferent):
 		return exitFailed // the result says all
+	case errors.Is(err, syscall.EPIPE) && a.out.failure() != nil:
+		return exitCode(err) // who read it has seen enough, as head has
 	}
 	return a.fail(command, args, err)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/azprov/azprov"
 	"github.com/azprov/azprov/emulator"
 	"github.com/azprov/azprov/emulator/lab"
 )
@@ -58,7 +59,9 @@ may move its links meanwhile.
 --lab (Linux, as root) needs no ports: the services are at their real addresses in a
 network namespace, and a second one is the VM's network, with an interface eth0 that DHCP
 answers on. In a scenario of a pool that interface really loses its carrier, or vanishes
-and comes back. The first line has the VM's namespace as "netns", for nsenter --net=.
+and comes back. The first line has the VM's namespace as "netns", for nsenter --net=. Files
+are this machine's there too: an agent that remembers its outcome (provision --state) or tells
+the host by KVP (--channel) needs places of its own.
 
 --kvp-pool is the file in which the VM tells the host by Hyper-V's key-value pairs,
 /var/lib/hyperv/.kvp_pool_1 below the VM's root; it need not be there yet. It is read
@@ -71,9 +74,12 @@ A scenario is a shipped one (--list) or a file, which may extend a shipped one o
 file beside it; docs/scenarios.md has the form, and --print-schema its JSON Schema.
 
 With --assert the verb ends by itself, once the VM's outcome (Ready or a failure) was
-accepted and no request came for --assert-quiet; without an outcome it ends with --timeout
-or an interrupt. Then the scenario's assertions are held against all that has happened:
-the exit code is 1 if one is not met, and each such is told with what was seen instead.
+accepted, no request came for --assert-quiet, and no step waits for the delay after its event;
+without an outcome it ends with --timeout or an interrupt. Then the scenario's assertions are
+held against all that has happened: the exit code is 1 if one is not met, and each such is told
+with what was seen instead; with --output json in the last line on standard output,
+{"error":…,"unmet":[{"index":N,"want":TEXT,"saw":TEXT}]}. Faults that no request met are told at
+the end of every run.
 
 --journal gets one JSON object per request, and per report in the pool, with what was wrong
 about it in "verdicts". Those with any are logged as warnings, and all with --log-level
@@ -100,7 +106,7 @@ func (a *app) emulateCommand() *cobra.Command {
 
   azprov emulate --scenario migration --assert --timeout 2m
   azprov emulate --scenario my-scenario.yaml --assert`,
-		Args:        noArguments,
+		Args:        emulateArguments,
 		Annotations: map[string]string{annotationAction: "emulate the platform"},
 		RunE: func(command *cobra.Command, _ []string) error {
 			switch {
@@ -114,6 +120,14 @@ func (a *app) emulateCommand() *cobra.Command {
 	}
 	f.add(command.Flags())
 	return command
+}
+
+// emulateArguments explains the one stray argument that is likely.
+func emulateArguments(command *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("write --scenario "+quote(args[0]), "stray argument %q", args[0])
+	}
+	return noArguments(command, args)
 }
 
 func (f *emulateFlags) add(flags *pflag.FlagSet) {
@@ -157,12 +171,10 @@ func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
 		journal.tell = a.remark
 	}
 	if f.journal != "" {
-		file, err := openJournal(f.journal)
-		if err != nil {
+		if journal.file, err = openJournal(f.journal); err != nil {
 			return err
 		}
-		defer func() { _ = file.Close() }()
-		journal.file = file
+		defer func() { _ = journal.file.Close() }()
 	}
 	ctx, cancel := a.context(command.Context())
 	defer cancel()
@@ -171,9 +183,9 @@ func (a *app) runEmulate(command *cobra.Command, f *emulateFlags) (err error) {
 	}
 	e, err := f.start(ctx, scenario, journal)
 	if err != nil {
-		return err
+		return f.namedListen(err)
 	}
-	err = writeSurroundings(e.fabric, f)
+	err = errors.Join(journal.begin(), writeSurroundings(e.fabric, f))
 	if err == nil {
 		err = a.serve(ctx, e, f)
 	}
@@ -228,18 +240,38 @@ func (f *emulateFlags) addresses() emulator.Addresses {
 	return emulator.Addresses{IMDS: f.listenIMDS.value, WireServer: f.listenWireServer.value, HostGA: f.listenHostGA.value}
 }
 
-// openJournal opens a file for its owner alone, emptied if it is there. It follows no
-// symbolic link: who owns the link may not own what it names.
+// namedListen puts the flags that name an address into an error of listening on it.
+func (f *emulateFlags) namedListen(err error) error {
+	var typed *azprov.Error
+	if !errors.As(err, &typed) || typed.Kind != azprov.KindNetwork {
+		return err
+	}
+	var names []string
+	for _, flag := range []struct{ name, value string }{
+		{"--listen-imds", f.listenIMDS.value}, {"--listen-wireserver", f.listenWireServer.value}, {"--listen-hostga", f.listenHostGA.value},
+	} {
+		if flag.value == typed.Target {
+			names = append(names, flag.name)
+		}
+	}
+	if len(names) == 0 {
+		return err
+	}
+	named := *typed
+	named.Hint = strings.Join(names, ", ") + ": " + typed.Hint
+	return &named
+}
+
+// openJournal opens a file for its owner alone; [journalWriter.begin] empties it. It follows
+// no symbolic link: who owns the link may not own what it names.
 func openJournal(path string) (*os.File, error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink != 0 {
 		return nil, fileError("emulate", path, errors.New("it is a symbolic link"))
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fileError("emulate", path, err)
-	}
-	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
-		_ = file.Chmod(0o600) // it may have been there with another mode
+		text, _ := describe(fileError("emulate", path, err))
+		return nil, usagef("name a file that can be written", "--journal: %s", text)
 	}
 	return file, nil
 }
@@ -277,7 +309,7 @@ func (a *app) serve(ctx context.Context, e emulation, f *emulateFlags) error {
 	}
 	watching.Go(func() { e.fabric.WatchKVP(ctx, 0) })
 	for milestone := range e.fabric.Follow(ctx) {
-		if e.lab != nil || e.fabric.Scenario().Pool.Type != "" {
+		if e.fabric.Scenario().Pool.Type != "" {
 			a.remark("%s  %s", milestone.Time.Format("15:04:05.000"), milestone.Phase)
 		}
 	}
@@ -289,6 +321,9 @@ func (a *app) serve(ctx context.Context, e emulation, f *emulateFlags) error {
 			plural(len(e.fabric.HostEvents()), "event", "events") + "."
 	}
 	a.remark("\nEnd. The VM's state is %s. The services had %s.%s", e.fabric.State(), summary(e.fabric.Journal()), host)
+	for _, unused := range e.fabric.Unused() {
+		a.remark("%s", unused)
+	}
 	return nil
 }
 
@@ -296,18 +331,30 @@ func (a *app) serve(ctx context.Context, e emulation, f *emulateFlags) error {
 func (a *app) explain(fabric *emulator.Fabric, server *emulator.Server, f *emulateFlags) {
 	scenario := fabric.Scenario()
 	_, hasMedium := fabric.Medium()
-	a.remark("Scenario %s: %s\nProvision against it from a second shell:\n\n  %s\n", scenario.Name, scenario.Description,
+	a.remark("%s\nProvision against it from a second shell:\n\n  %s\n", title(&scenario),
 		a.suggest(fabric, f, server.IMDSURL(), server.WireServerURL()))
 	if path := f.medium + f.media; !hasMedium && path != "" {
 		a.remark("The scenario has no provisioning medium; nothing was written to %s.", path)
 	}
-	if hasMedium && f.medium+f.media == "" {
+	switch {
+	case !hasMedium || f.medium+f.media != "":
+	case fabric.VM().CustomData.Len() > 0:
+		a.remark("That goes without the custom data, which is on the medium alone: begin again with --medium ./medium, and give provision --ovf ./medium.")
+	default:
 		a.remark("The scenario has a provisioning medium; --medium DIR writes its files, for --ovf, and --media FILE a disc.")
 	}
 	if f.dmi == "" {
 		a.remark("--dmi DIR writes the firmware's tables, for --dmi of provision and vm-id.")
 	}
-	a.remark("Interrupt (Ctrl-C) to end.")
+	a.remark("%s", f.assert.ending())
+}
+
+// title is the scenario's name, with its description if it has one.
+func title(s *emulator.Scenario) string {
+	if s.Description == "" {
+		return "Scenario " + s.Name + "."
+	}
+	return "Scenario " + s.Name + ": " + s.Description
 }
 
 // suggest is the command that provisions the VM.

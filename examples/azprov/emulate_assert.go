@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -43,8 +42,16 @@ func (f *assertFlags) check(flags *pflag.FlagSet, s *emulator.Scenario) error {
 	return nil
 }
 
-// settled waits for the outcome of the VM, and then until it was quiet for a while; or
-// until ctx ends.
+// ending says how the verb ends.
+func (f *assertFlags) ending() string {
+	if !f.wanted {
+		return "Interrupt (Ctrl-C) to end."
+	}
+	return "It ends by itself " + f.quiet.String() + " after the last request, once there is an outcome; an interrupt (Ctrl-C) ends it before."
+}
+
+// settled waits for the outcome of the VM, and then until it was quiet for a while and no
+// step is to follow on what has happened; or until ctx ends.
 func settled(ctx context.Context, fabric *emulator.Fabric, quiet time.Duration) {
 	ticker := time.NewTicker(watchTime)
 	defer ticker.Stop()
@@ -55,7 +62,8 @@ func settled(ctx context.Context, fabric *emulator.Fabric, quiet time.Duration) 
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			if n := len(fabric.Journal()); n != seen || !slices.Contains(ends, fabric.Phase()) {
+			n := len(fabric.Journal()) + len(fabric.Played())
+			if n != seen || len(fabric.Waiting()) > 0 || !slices.Contains(ends, fabric.Phase()) {
 				seen, since = n, now
 			}
 			if now.Sub(since) >= quiet {
@@ -65,18 +73,15 @@ func settled(ctx context.Context, fabric *emulator.Fabric, quiet time.Duration) 
 	}
 }
 
-// unmetError says which assertions were not met. It is the verb's result, and not its failure.
+// unmetError says how many assertions were not met: each has been told. It is the verb's
+// result, and not its failure.
 type unmetError struct {
 	unmet []emulator.Unmet
 	of    int
 }
 
 func (e *unmetError) Error() string {
-	var lines []string
-	for _, unmet := range e.unmet {
-		lines = append(lines, unmet.String())
-	}
-	return fmt.Sprintf("%d of %s not met: %s", len(e.unmet), plural(e.of, "assertion", "assertions"), strings.Join(lines, "; "))
+	return fmt.Sprintf("%d of %s not met", len(e.unmet), plural(e.of, "assertion", "assertions"))
 }
 
 // assert holds the scenario's assertions against what has happened.

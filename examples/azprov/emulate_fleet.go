@@ -3,8 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -33,20 +33,21 @@ const (
 )
 
 // fleetHelp is the part of the help about many VMs.
-const fleetHelp = `--vms N plays the platform around N VMs, numbered from 0, that are made from the scenario:
-each has ids, names (the scenario's with -NUMBER behind them), MAC and private addresses of
-its own, always the same for a number, and meets every fault by itself. With --by address all
-have the same URLs, and the address that a request comes from says whose it is: VM 0 is the
-first address of --sources, VM 1 the next, and without --sources an address that is new becomes
-that of the next VM. Strangers are answered with 421, and a verdict. With --by port each VM has
-URLs of its own: those of VM 0 are at the ports of the --listen flags, and the others' count
-on; port 0 is any free one, for each. The first line has the number of VMs as "vms", and "by".
-One line for each VM follows with --by port, {"vm":NUMBER,"name":NAME,"imds":URL,
+const fleetHelp = `--vms N plays the platform around N VMs, numbered from 0, that are made from the scenario: each
+has ids, names (the scenario's with -NUMBER behind them), MAC and private addresses of its own,
+always the same for a number, and meets every fault by itself. With --by address all have the
+same URLs, and the address that a request comes from says whose it is: of --sources
+10.20.0.0/16, VM 0 has 10.20.0.1, VM 1 the next, and without --sources an address that is new
+becomes that of the next VM. Strangers are answered with 421, and a verdict. With --by port each
+VM has URLs of its own: those of VM 0 are at the ports of the --listen flags, and the others'
+count on; port 0 is any free one, for each. The first line has the number of VMs as "vms", and
+"by". One line for each VM follows with --by port, {"vm":NUMBER,"name":NAME,"imds":URL,
 "wireserver":URL,"hostga":URL}, and with --sources, {"vm":NUMBER,"name":NAME,"source":ADDRESS}.
 The journal's entries have the VM's name as "vm". --dmi and --medium write a directory NUMBER
 for each VM below DIR, and {} in --kvp-pool stands for the number. How many VMs are in which
 state is told on standard error every second in which something has changed, and at the end;
-with --output json the end is one more line on standard output.`
+with --output json the end is one more line on standard output. --assert checks one VM, and does
+not go with --vms.`
 
 // fleetFlags are those of emulate --vms.
 type fleetFlags struct {
@@ -57,9 +58,9 @@ type fleetFlags struct {
 
 func (f *fleetFlags) add(flags *pflag.FlagSet) {
 	f.by = choice{value: byAddress, name: "WHAT", known: []string{byAddress, byPort}}
-	flags.IntVar(&f.vms, "vms", 0, "play `N` VMs, made from the scenario")
+	flags.Var((*count)(&f.vms), "vms", "play `N` VMs, made from the scenario")
 	flags.Var(&f.by, "by", "what tells the VMs apart: address or port")
-	flags.Var(&f.sources, "sources", "the network that the VMs' requests come from; its first address is VM 0")
+	flags.Var(&f.sources, "sources", "the network that the VMs' requests come from; VM 0 has the first address behind the network's own")
 }
 
 // sourceRange is a flag for a network whose addresses are the VMs'.
@@ -111,6 +112,8 @@ func (f *emulateFlags) checkFleet(flags *pflag.FlagSet) error {
 		return nil
 	case f.lab.wanted:
 		return usagef("leave --lab or --vms out", "a lab has one VM")
+	case f.assert.wanted:
+		return usagef("leave --vms out", "--assert checks one VM")
 	case f.media != "":
 		return usagef("use --medium", "--media writes one disc, and --vms has many VMs")
 	case f.kvpPool != "" && !strings.Contains(f.kvpPool, vmPlaceholder):
@@ -122,7 +125,7 @@ func (f *emulateFlags) checkFleet(flags *pflag.FlagSet) error {
 }
 
 // runFleet serves many VMs until it is to end.
-func (a *app) runFleet(ctx context.Context, f *emulateFlags, scenario emulator.Scenario, journal io.Writer) (err error) {
+func (a *app) runFleet(ctx context.Context, f *emulateFlags, scenario emulator.Scenario, journal *journalWriter) (err error) {
 	options := &emulator.FleetOptions{Journal: journal, Bodies: f.bodies()}
 	if options.Sources, err = f.fleet.sources.addresses(f.fleet.vms); err != nil {
 		return err
@@ -140,9 +143,9 @@ func (a *app) runFleet(ctx context.Context, f *emulateFlags, scenario emulator.S
 	}
 	server, err := listen(ctx, f.addresses())
 	if err != nil {
-		return err
+		return f.namedListen(err)
 	}
-	err = writeFleetSurroundings(fleet, f)
+	err = errors.Join(journal.begin(), writeFleetSurroundings(fleet, f))
 	if err == nil {
 		err = a.serveFleet(ctx, fleet, server, f)
 	}
@@ -282,7 +285,7 @@ func (a *app) explainFleet(fleet *emulator.Fleet, server *emulator.FleetServer, 
 	vms := fleet.VMs()
 	first, last := vms[0], vms[len(vms)-1]
 	scenario := fleet.VM(0).Scenario()
-	a.remark("Scenario %s: %s\n%s: %s to %s.", scenario.Name, scenario.Description, plural(len(vms), "VM", "VMs"), first.Name, last.Name)
+	a.remark("%s\n%s: %s to %s.", title(&scenario), plural(len(vms), "VM", "VMs"), first.Name, last.Name)
 	switch {
 	case f.fleet.by.value == byPort:
 		one := f.ofVM(0)

@@ -177,6 +177,8 @@ func TestEmulateFleetFailures(t *testing.T) {
 		{"sources without VMs", []string{"--sources", "10.0.0.0/8"}, exitUsage, "add --vms N"},
 		{"by something else", []string{"--vms", "2", "--by", "name"}, exitUsage, "want address or port"},
 		{"a lab", []string{"--vms", "2", "--lab"}, exitUsage, "a lab has one VM"},
+		{"assertions", []string{"--vms", "2", "--assert"}, exitUsage, "--assert checks one VM\nhint: leave --vms out"},
+		{"a word for VMs", []string{"--vms", "abc"}, exitUsage, "\"abc\" for \"--vms\" flag: want a number, like 20"},
 		{"one disc", []string{"--vms", "2", "--media", "disc"}, exitUsage, "use --medium"},
 		{"one pool", []string{"--vms", "2", "--kvp-pool", "pool"}, exitUsage, "put {} where the number of the VM is to stand"},
 		{"sources and ports", []string{"--vms", "2", "--by", "port", "--sources", "10.0.0.0/8"}, exitUsage, "leave --sources out"},

@@ -3,9 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
+	"os"
 	"strings"
+	"sync"
 
 	"go.uber.org/zap"
 
@@ -16,9 +17,28 @@ import (
 // journalWriter puts the journal into a file, unbuffered, and into the log; reports are
 // told to people.
 type journalWriter struct {
-	file   io.Writer // may be nil
+	file   *os.File // may be nil
 	logger *zap.Logger
 	tell   func(format string, args ...any) // may be nil
+	empty  sync.Once
+}
+
+// begin empties the file, for its owner alone: not before all services listen, as what fails
+// to start has nothing to replace a journal with. What is written comes after it.
+func (j *journalWriter) begin() (err error) {
+	j.empty.Do(func() {
+		if j.file == nil {
+			return
+		}
+		if info, failed := j.file.Stat(); failed != nil || !info.Mode().IsRegular() {
+			return
+		}
+		_ = j.file.Chmod(0o600) // it may have been there with another mode
+		if failed := j.file.Truncate(0); failed != nil {
+			err = fileError("emulate", j.file.Name(), failed)
+		}
+	})
+	return err
 }
 
 func (j *journalWriter) Write(line []byte) (int, error) {
@@ -31,6 +51,9 @@ func (j *journalWriter) Write(line []byte) (int, error) {
 	}
 	if j.file == nil {
 		return len(line), nil
+	}
+	if err := j.begin(); err != nil {
+		return 0, err
 	}
 	return j.file.Write(line)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/azprov/azprov/emulator"
 	"github.com/azprov/azprov/emulator/lab"
+	"github.com/azprov/azprov/provision"
 )
 
 // labFlags are those of emulate --lab.
@@ -48,16 +49,26 @@ func (a *app) explainLab(l *lab.Lab, f *emulateFlags) {
 	if f.lab.name != "" {
 		enter = "ip netns exec " + quote(filepath.Base(l.Namespace()))
 	}
-	a.remark("Scenario %s: %s\nBe the VM in a second shell, whose interfaces are down and wait for DHCP:\n\n  %s ip link\n", scenario.Name, scenario.Description, enter)
+	a.remark("%s\nBe the VM in a second shell, whose interfaces are down and wait for DHCP:\n\n  %s ip link\n", title(&scenario), enter)
 	if f.dmi != "" {
-		command := []string{enter, a.program, "provision", "--network", networkOwn, "--dmi", quote(f.dmi)}
-		if f.medium != "" {
+		// What this machine told its own platform, and tells its own host, is none of the
+		// lab's business.
+		command := []string{enter, a.program, "provision", "--network", networkOwn, "--state=", "--dmi", quote(f.dmi)}
+		switch {
+		case f.medium != "":
 			command = append(command, "--ovf", quote(f.medium))
+		case f.media != "":
+			command = append(command, "--media", quote(f.media))
+		}
+		if f.kvpPool != "" {
+			command = append(command, "--kvp-pool", quote(f.kvpPool))
+		} else {
+			command = append(command, "--channel", string(provision.ChannelWireServer))
 		}
 		a.remark("  %s\n", strings.Join(command, " "))
 	}
 	if f.dmi == "" {
 		a.remark("--dmi DIR writes the firmware's tables, and --medium or --media the provisioning medium.")
 	}
-	a.remark("Interrupt (Ctrl-C) to end.")
+	a.remark("%s", f.assert.ending())
 }

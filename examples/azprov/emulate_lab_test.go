@@ -81,6 +81,15 @@ func TestEmulateTellsPhases(t *testing.T) {
 	if !regexp.MustCompile(`(?s)[0-9:.]{12}  Pooled\n.*  Reported\n.*  Owned\n`).MatchString(end) {
 		t.Errorf("standard error has:\n%s", end)
 	}
+	if runtime.GOOS == "linux" && os.Geteuid() == 0 {
+		dir := t.TempDir()
+		lab := startEmulate(t, "--lab", "--dmi", filepath.Join(dir, "sys"), "--medium", filepath.Join(dir, "medium")).stop(t).stderr
+		contains(t, lab, " provision --network ephemeral --state= --dmi ", " --channel wireserver\n")
+		if strings.Contains(lab, "Owned") {
+			t.Errorf("in a lab outside of a pool:\n%s", lab)
+		}
+		contains(t, startEmulate(t, "--lab", "--dmi", filepath.Join(dir, "sys"), "--kvp-pool", filepath.Join(dir, "pool")).stop(t).stderr, " --kvp-pool "+filepath.Join(dir, "pool")+"\n")
+	}
 	if other := startEmulate(t).stop(t).stderr; strings.Contains(other, "Owned") {
 		t.Errorf("outside of a pool:\n%s", other)
 	}

@@ -305,28 +305,65 @@ func TestEmulateFailures(t *testing.T) {
 		code int
 		want string
 	}{
-		{"a port of the HostGAPlugin that is taken", []string{"--listen-hostga", taken}, exitFailed, "cannot listen"},
+		{"a port of the HostGAPlugin that is taken", []string{"--listen-hostga", taken}, exitFailed, "hint: --listen-hostga: use port 0"},
 		{"a lab with the HostGAPlugin's port", []string{"--lab", "--listen-hostga", "127.0.0.1:0"}, exitUsage, "leave --listen-imds, --listen-wireserver and --listen-hostga out"},
-		{"a port that is taken", []string{"--listen-imds", taken}, exitFailed, "cannot listen"},
+		{"a port that is taken", []string{"--listen-imds", taken}, exitFailed, "hint: --listen-imds: use port 0"},
+		{"an address of nobody here", []string{"--listen-wireserver", "192.0.2.1:0"}, exitFailed, "hint: --listen-wireserver: the address is none of this machine's"},
 		{"no address", []string{"--listen-imds", "8001"}, exitUsage, "want HOST:PORT"},
 		{"services to ask", []string{"--imds", "http://127.0.0.1:1"}, exitUsage, "use --listen-imds"},
 		{"no such scenario", []string{"--scenario", "submarine"}, exitUsage, hintList},
 		{"an empty scenario", []string{"--scenario", ""}, exitUsage, "want the name of a scenario"},
 		{"a port that cannot be", []string{"--listen-imds", "127.0.0.1:99999"}, exitUsage, "want HOST:PORT"},
-		{"a journal in no directory", []string{"--journal", filepath.Join(t.TempDir(), "no", "journal")}, exitNotFound, "journal"},
+		{"a journal in no directory", []string{"--journal", filepath.Join(t.TempDir(), "no", "journal")}, exitUsage, "hint: name a file that can be written"},
 		{"a journal that is a link", []string{"--journal", link}, exitFailed, "symbolic link"},
 		{"a lab with ports", []string{"--lab", "--listen-imds", "127.0.0.1:0"}, exitUsage, "leave --listen-imds, --listen-wireserver and --listen-hostga out"},
 		{"a name without a lab", []string{"--lab-name", "jetty"}, exitUsage, "add --lab"},
 		{"a twin without a lab", []string{"--lab-twin"}, exitUsage, "add --lab"},
 		{"a secondary interface without a lab", []string{"--lab-secondary"}, exitUsage, "add --lab"},
 		{"a lab's name that cannot be", []string{"--lab", "--lab-name", "../jetty"}, exitFailed, "the name is not one of"},
-		{"a stray argument", []string{"linux-vm"}, exitUsage, `stray argument "linux-vm"`},
+		{"a stray argument", []string{"linux-vm"}, exitUsage, "stray argument \"linux-vm\"\nhint: write --scenario linux-vm"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			got := cli(t, append([]string{"emulate", "--timeout", "5s"}, row.args...)...).want(t, row.code)
 			contains(t, got.stderr, "azprov: cannot emulate the platform: ", row.want)
 		})
+	}
+}
+
+// A start that fails leaves the journal of before as it is, and one that does not replaces it.
+func TestEmulateKeepsTheJournalUntilItListens(t *testing.T) {
+	t.Parallel()
+	e := startEmulate(t)
+	journal := writeFile(t, filepath.Join(t.TempDir(), "journal.jsonl"), "precious\n")
+	is := func(want string) {
+		t.Helper()
+		if b, err := os.ReadFile(journal); err != nil || string(b) != want {
+			t.Errorf("the journal is %q, %v, want %q", b, err, want)
+		}
+	}
+	taken := strings.TrimPrefix(e.ready.IMDS, "http://")
+	cli(t, "emulate", "--journal", journal, "--listen-imds", taken).want(t, exitFailed)
+	cli(t, "emulate", "--vms", "2", "--journal", journal, "--listen-imds", taken).want(t, exitFailed)
+	is("precious\n")
+	cli(t, "emulate", "--journal", journal, "--timeout", "50ms").want(t, exitDone)
+	is("")
+}
+
+// What is suggested for a VM with custom data says that it goes without, and how it need not.
+func TestEmulateTellsOfCustomData(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "medium")
+	const told = "begin again with --medium ./medium, and give provision --ovf ./medium."
+	contains(t, startEmulate(t, "--scenario", "custom-data").stop(t).stderr, "--allow-missing-custom-data", told)
+	if stderr := startEmulate(t, "--scenario", "custom-data", "--medium", dir).stop(t).stderr; strings.Contains(stderr, told) || strings.Contains(stderr, "allow-missing") {
+		t.Errorf("there is a medium:\n%s", stderr)
+	}
+	e := startVerb(t, "journal", "replay", recordJournal(t, "custom-data"))
+	contains(t, e.stop(t).stderr, "The VM has custom data, and no journal holds the medium that it is on: give provision --ovf DIR")
+	e = startVerb(t, "journal", "replay", recordJournal(t, "linux-vm"))
+	if stderr := e.stop(t).stderr; strings.Contains(stderr, "custom data") {
+		t.Errorf("there is none:\n%s", stderr)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/azprov/azprov"
+	"github.com/azprov/azprov/emulator"
 )
 
 // The exit codes. rootLong and exitCodes describe them to users.
@@ -81,13 +82,7 @@ func (a *app) fail(command *cobra.Command, args []string, err error) int {
 	if jsonWanted(args) || a.json() {
 		var shown shownError
 		if !errors.As(err, &shown) {
-			var document any = struct {
-				Error *errorDocument `json:"error"`
-			}{newErrorDocument(err)}
-			if command != nil && command.Name() == verbProvision {
-				document = newProvisionDocument(nil, err)
-			}
-			if printed := writeJSON(a.out, document, false); printed != nil {
+			if printed := a.failDocument(command, err); printed != nil {
 				_, _ = fmt.Fprintln(a.err, "azprov: cannot write the result:", printed)
 			}
 		}
@@ -106,6 +101,30 @@ func (a *app) fail(command *cobra.Command, args []string, err error) int {
 		_, _ = fmt.Fprintf(a.err, "hint: %s\n", hint)
 	}
 	return exitCode(err)
+}
+
+// failDocument writes an error as JSON: one line for a verb whose output is lines.
+func (a *app) failDocument(command *cobra.Command, err error) error {
+	document := struct {
+		Error *errorDocument   `json:"error"`
+		Unmet []emulator.Unmet `json:"unmet,omitempty"`
+	}{Error: newErrorDocument(err)}
+	var unmet *unmetError
+	if errors.As(err, &unmet) {
+		document.Unmet = unmet.unmet
+	}
+	switch {
+	case command != nil && command.Name() == verbProvision:
+		return writeJSON(a.out, newProvisionDocument(nil, err), false)
+	case command != nil && (command.Name() == verbEmulate || command.Name() == verbReplay):
+		line, err := encodeJSON(document)
+		if err == nil {
+			_, err = fmt.Fprintf(a.out, "%s\n", line)
+		}
+		return err
+	default:
+		return writeJSON(a.out, document, false)
+	}
 }
 
 // describe splits an error into its one line and its hint.

@@ -110,6 +110,27 @@ func (a *address) Set(s string) error {
 	return nil
 }
 
+// count is a flag for how many there are to be.
+type count int
+
+func (c *count) String() string {
+	if *c == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*c))
+}
+func (c *count) Type() string { return "N" }
+
+// Set takes a decimal number.
+func (c *count) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return usagef("", "want a number, like 20")
+	}
+	*c = count(n)
+	return nil
+}
+
 // patience is a flag for a duration that is not negative.
 type patience struct{ value *time.Duration }
 

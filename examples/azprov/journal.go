@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -114,6 +115,9 @@ func (a *app) readJournal(path string) ([]emulator.Entry, error) {
 	entries, err := emulator.ParseJournal(in)
 	var typed *azprov.Error
 	switch {
+	case err != nil && len(entries) > 0:
+		_, _ = fmt.Fprintf(a.err, "azprov: going on without the last line of %s, which is cut short\n", printable(target))
+		return entries, nil
 	case errors.As(err, &typed):
 		named := *typed
 		named.Op, named.Target = opReadJournal, target

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -33,13 +34,14 @@ whether a path has percent-escapes that it does not need. Lines begin with
               both values stand below it
 
 Bodies of requests are compared if both journals have them. Answers are the emulator's, and
-compared with --answers alone. --ignore User-Agent leaves a header out.
+compared with --answers alone. --ignore User-Agent leaves a header out, and --ignore verdict
+what was wrong: a replay checks nothing, so its journal differs there from the recording.
 
 The exit code is 0 if the conversations are the same, 1 if they differ, and 2 in case of
 trouble.`,
 		Example: `  azprov journal diff cloud-init.jsonl my-agent.jsonl
   azprov journal diff before.jsonl after.jsonl --service wireserver --ignore User-Agent
-  azprov journal diff fleet.jsonl fleet.jsonl --vm quay-0001 --vm-b quay-0002 --output json`,
+  azprov journal diff fleet.jsonl fleet.jsonl --vm harbour-01-1 --vm-b harbour-01-2 --output json`,
 		Args:        journalFiles("A", "B"),
 		Annotations: map[string]string{annotationAction: "compare the journals"},
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -61,7 +63,7 @@ trouble.`,
 	}
 	f.register(command.Flags())
 	command.Flags().StringVar(&f.other, "vm-b", "", "of B the VM with that `NAME`, if it is another one than A's")
-	command.Flags().StringArrayVar(&f.ignore, "ignore", nil, "a `HEADER` of requests that is not compared; may be repeated")
+	command.Flags().StringArrayVar(&f.ignore, "ignore", nil, "a `HEADER` of requests that is not compared, or verdict, fault, report, body; may be repeated")
 	command.Flags().BoolVar(&f.answers, "answers", false, "compare headers and bodies of answers too")
 	return command
 }
@@ -99,5 +101,16 @@ func (a *app) printDiff(d emulator.ConversationDiff, names []string) error {
 		_, _ = fmt.Fprintf(w, "A  %s\nB  %s\n\n", azprov.OneLine(names[0]), azprov.OneLine(names[1]))
 		printIndented(w, "", d.String())
 		_, _ = fmt.Fprintf(w, "\n%s the same, %d changed, %d only in A, %d only in B.\n", plural(same, "request is", "requests are"), changed, onlyA, onlyB)
+		if onlyVerdicts(d) {
+			_, _ = fmt.Fprintln(w, "Only verdicts differ; a replay finds nothing wrong. --ignore verdict leaves them out.")
+		}
+	})
+}
+
+// onlyVerdicts reports whether nothing else differs.
+func onlyVerdicts(d emulator.ConversationDiff) bool {
+	return !slices.ContainsFunc(d.Steps, func(s emulator.DiffStep) bool {
+		return s.Kind == emulator.DiffOnlyA || s.Kind == emulator.DiffOnlyB ||
+			slices.ContainsFunc(s.Changes, func(c emulator.DiffChange) bool { return c.What != "verdict" })
 	})
 }

@@ -3,12 +3,15 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/azprov/azprov/emulator"
 )
+
+const verbReplay = "replay"
 
 type journalReplayFlags struct {
 	vm         string
@@ -21,7 +24,7 @@ type journalReplayFlags struct {
 func (a *app) journalReplayCommand() *cobra.Command {
 	f := &journalReplayFlags{imds: address{loopback}, wireServer: address{loopback}, hostGA: address{loopback}}
 	command := &cobra.Command{
-		Use: "replay FILE", Short: "Answer an agent as a journal has recorded it, until interrupted",
+		Use: verbReplay + " FILE", Short: "Answer an agent as a journal has recorded it, until interrupted",
 		Long: `Serves a recorded conversation: to each request the answer that its counterpart had, the same
 service, method and path but for ids, in the order of the journal, and the last one again and
 again. Delays, resets, hangs and cut answers of the recording come as they came then. A
@@ -73,12 +76,11 @@ func (a *app) runJournalReplay(command *cobra.Command, f *journalReplayFlags, pa
 		if sameFile(f.journal, path) {
 			return usagef("name another file", "--journal would replace the journal that is replayed")
 		}
-		file, err := openJournal(f.journal)
-		if err != nil {
+		if journal.file, err = openJournal(f.journal); err != nil {
 			return err
 		}
-		defer func() { _ = file.Close() }()
-		journal.file, options.Bodies = file, emulator.BodiesWritten
+		defer func() { _ = journal.file.Close() }()
+		options.Bodies = emulator.BodiesWritten
 	}
 	replay, err := emulator.NewReplay(entries, options)
 	if err != nil {
@@ -95,12 +97,22 @@ func (a *app) runJournalReplay(command *cobra.Command, f *journalReplayFlags, pa
 			err = closed
 		}
 	}()
-	if err := a.explainReplay(replay, server, path); err != nil {
+	if err := journal.begin(); err != nil {
+		return err
+	}
+	if err := a.explainReplay(replay, server, path, hasCustomData(entries)); err != nil {
 		return err
 	}
 	<-ctx.Done()
 	a.concludeReplay(replay)
 	return nil
+}
+
+// hasCustomData reports whether the recorded IMDS has told of custom data.
+func hasCustomData(entries []emulator.Entry) bool {
+	return slices.ContainsFunc(entries, func(e emulator.Entry) bool {
+		return e.Answer != nil && e.Answer.Body != nil && strings.Contains(e.Answer.Body.Text, `"hasCustomData":true`)
+	})
 }
 
 // sameFile reports whether both names are of one file that is there.
@@ -114,7 +126,7 @@ func sameFile(a, b string) bool {
 }
 
 // explainReplay says where the services are, and what is not as it was.
-func (a *app) explainReplay(replay *emulator.Replay, server *emulator.Server, path string) error {
+func (a *app) explainReplay(replay *emulator.Replay, server *emulator.Server, path string, customData bool) error {
 	ready := struct {
 		IMDS       string `json:"imds"`
 		WireServer string `json:"wireserver"`
@@ -130,6 +142,9 @@ func (a *app) explainReplay(replay *emulator.Replay, server *emulator.Server, pa
 		return err // nobody could find the services
 	}
 	a.remark("Replaying %s. Provision against it from a second shell:\n\n  %s provision --imds %s --wireserver %s\n", printable(path), a.program, ready.IMDS, ready.WireServer)
+	if customData {
+		a.remark("The VM has custom data, and no journal holds the medium that it is on: give provision --ovf DIR, as emulate --medium DIR has written it.")
+	}
 	if list := replay.StandIns(); len(list) > 0 {
 		var b strings.Builder
 		for _, text := range list {

@@ -30,10 +30,10 @@ func (a *app) journalShowCommand() *cobra.Command {
 	}
 	command := &cobra.Command{
 		Use: "show FILE", Short: "Show the entries of a journal",
-		Long: `Shows a line for each entry: number, time, service, method, path, status, how long the answer
-took; then the report in it, and what was wrong. "none" is a status that was never sent: the
-connection was reset, or the client gave up. With --bodies the lines of the request's headers
-and body begin with ">", those of the answer's with "<".
+		Long: `Shows a line for each entry: number, time, of several VMs its name, service, method, path, "->",
+status, how long the answer took, fault; then the report in it, and what was wrong. "none" is a
+status that was never sent: the connection was reset, or the client gave up. With --bodies the
+lines of the request's headers and body begin with ">", those of the answer's with "<".
 
 --transcript shows the conversation instead as it would be with any ids, at any time: a
 golden file that diff compares. Ids are called by order of appearance, {container-1}, and
@@ -45,7 +45,7 @@ folded says nothing of how many there were, apart is a line each.
 		Example: `  azprov journal show journal.jsonl --verdicts-only
   azprov journal show journal.jsonl --service wireserver --bodies
   azprov journal show journal.jsonl --transcript --repeats folded > testdata/agent.golden
-  azprov journal show fleet.jsonl --vm quay-0007 --output json`,
+  azprov journal show fleet.jsonl --vm harbour-01-7 --output json`,
 		Args:        journalFiles("FILE"),
 		Annotations: map[string]string{annotationAction: "show the journal"},
 		RunE:        func(command *cobra.Command, args []string) error { return a.runJournalShow(command, f, args[0]) },

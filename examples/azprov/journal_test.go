@@ -183,7 +183,8 @@ func TestJournalReplay(t *testing.T) {
 				t.Errorf("something was not asked for:\n%s", end.stderr)
 			}
 			if scenario == "pps-recovery" { // Its verdicts are not the replay's.
-				contains(t, cli(t, "journal", "diff", recording, again).stdout, "0 only in A, 0 only in B.")
+				contains(t, cli(t, "journal", "diff", recording, again).want(t, exitFailed).stdout, "0 only in A, 0 only in B.", "Only verdicts differ; ")
+				cli(t, "journal", "diff", recording, again, "--ignore", "verdict").want(t, exitDone)
 				return
 			}
 			contains(t, end.stderr, "What the journal does not hold is replaced:\n  The user data was not recorded")
@@ -256,6 +257,22 @@ func TestJournalWithoutBodies(t *testing.T) {
 	contains(t, cli(t, "journal", "replay", path).want(t, exitFailed).stderr, "the journal has no answers", "record it with bodies")
 }
 
+// Of a journal whose writer was killed all but the last line is used.
+func TestJournalWithACutEnd(t *testing.T) {
+	t.Parallel()
+	good := recordJournal(t, "linux-vm")
+	b, err := os.ReadFile(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := writeFile(t, filepath.Join(t.TempDir(), "cut.jsonl"), string(b[:len(b)-20]))
+	const want = "going on without the last line of "
+	contains(t, cli(t, "journal", "show", cut).want(t, exitDone).stderr, want, "2 entries, no remarks.")
+	got := cli(t, "journal", "diff", good, cut, "--output", "json").want(t, exitFailed)
+	contains(t, got.stderr, want)
+	oneObject(t, got.stdout)
+}
+
 func TestJournalFailures(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -273,11 +290,11 @@ func TestJournalFailures(t *testing.T) {
 		"no such file":     {filepath.Join(dir, "none"), exitNotFound, "no such file"},
 		"a directory":      {dir, exitFailed, "it is a directory"},
 		"an empty file":    {file("empty", ""), exitFailed, "the journal is empty"},
-		"a text":           {file("text", "hello\n"), exitFailed, "line 1: not JSON"},
+		"a text":           {file("text", "hello\n"), exitFailed, "it is no journal"},
 		"a binary file":    {file("binary", "\x7fELF\x00\n"), exitFailed, "line 1: it is no text in UTF-8"},
 		"JSON of its own":  {file("json", "{\n \"seq\": 1\n}\n"), exitFailed, "line 1: it is cut short"},
 		"another object":   {file("object", `{"name":"x"}`), exitFailed, `line 1: unknown field "name"`},
-		"a line cut short": {file("cut", string(b[:len(b)-20])), exitFailed, "line 3: it is cut short"},
+		"a line cut short": {file("cut", string(b[:40])), exitFailed, "line 1: it is cut short, or it is no journal"},
 	} {
 		if runtime.GOOS == "windows" && name == "no such file" {
 			continue // Windows says it in other words.

@@ -62,6 +62,12 @@ func printJournal(w io.Writer, fabric *emulator.Fabric) {
 			_, _ = fmt.Fprintf(w, "  %s %s: %s\n", e.Method, e.Path, verdict)
 		}
 	}
+	for _, unused := range fabric.Unused() {
+		_, _ = fmt.Fprintln(w, "  "+unused)
+	}
+	for _, unmet := range fabric.Check() {
+		_, _ = fmt.Fprintf(w, "  not met: %s\n", unmet)
+	}
 }
 
 // summary counts requests, and what was wrong about them.

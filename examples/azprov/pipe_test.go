@@ -32,5 +32,8 @@ func TestReaderThatGoesAway(t *testing.T) {
 	if !errors.As(err, &exit) || exit.ExitCode() != exitFailed {
 		t.Errorf("%v, want exit code %d; standard error:\n%s", err, exitFailed, &stderr)
 	}
+	if text := stderr.String(); strings.Contains(text, "azprov:") {
+		t.Errorf("standard error:\n%s", text)
+	}
 	contains(t, e.stop(t).stderr, "The VM's state is Ready.")
 }

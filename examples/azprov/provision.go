@@ -66,7 +66,8 @@ With --emulate the platform itself runs in this process, on free ports of the
 loopback interface: IMDS, wire server, the firmware's tables and the provisioning
 medium of a scenario. Write --emulate=NAME with the equals sign; "azprov emulate
 --list" names the scenarios. --dmi replaces the scenario's tables, --ovf or --media its
-medium.
+medium. Assertions of the scenario that are not met are told at the end, in JSON as "unmet";
+the exit code is that of the provisioning all the same (emulate --assert has one for them).
 
 On a VM the medium is looked for, and waited for 30 seconds, in its optical drives and
 on other small devices that are read-only or removable ("azprov media show" shows what
@@ -153,7 +154,7 @@ func (a *app) runProvision(command *cobra.Command, f *provisionFlags) error {
 		printResult(a.out, &result, stage, a.global.reveal)
 		return err
 	}
-	if printed := writeJSON(a.out, newProvisionDocument(&result, err), a.global.reveal); printed != nil {
+	if printed := writeJSON(a.out, stage.document(&result, err), a.global.reveal); printed != nil {
 		return printed
 	}
 	if err != nil {
@@ -209,6 +210,17 @@ type provisionDocument struct {
 	ReportError *errorDocument   `json:"reportError,omitempty"`
 	Timeline    []provision.Step `json:"timeline"`
 	Error       *errorDocument   `json:"error,omitempty"`
+	// Unmet are the assertions of the emulated scenario that do not hold.
+	Unmet []emulator.Unmet `json:"unmet,omitempty"`
+}
+
+// document is the JSON output of a run on this stage.
+func (s *stage) document(result *provision.Result, err error) *provisionDocument {
+	d := newProvisionDocument(result, err)
+	if s.fabric != nil {
+		d.Unmet = s.fabric.Check()
+	}
+	return d
 }
 
 type ppsDocument struct {

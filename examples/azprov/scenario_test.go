@@ -48,7 +48,7 @@ func TestYAMLKeepsItsLines(t *testing.T) {
 		{"nothing", "", "there is nothing in it"},
 		{"a remark", "# none\n", "there is nothing in it"},
 		{"no YAML", "a: b: c\n", "not YAML: "},
-		{"a tab", "a:\n\t- b\n", "not YAML: line 2"},
+		{"a tab", "a:\n\t- b\n", "not YAML: line 2: a tab stands before the text"},
 		{"two documents", "a: 1\n---\nb: 2\n", "more than one document"},
 		{"a reference", "a: &x 1\nb: *x\n", "line 2: a reference is not taken here"},
 		{"a merge", "a: &x {b: 1}\nc:\n  <<: *x\n", "line 3: a key is no text"},
@@ -104,13 +104,13 @@ func TestScenarioFiles(t *testing.T) {
 	}
 	for _, row := range []struct{ file, want string }{
 		{"wrong.yaml", `line 4: unknown key "fault" in imds` + "\nhint: did you mean \"faults\"?"},
-		{"quotes.yaml", "line 4: vm.zone is a number, want string\nhint: put it into quotes"},
+		{"quotes.yaml", "line 4: vm.zone is a number, want a text\nhint: put it into quotes"},
 		{"circle.yaml", "extends goes round in a circle: round extends circle extends round"},
 		{"nowhere.yaml", `extends "linuxvm": there is no shipped scenario of that name, and no linuxvm.yaml, linuxvm.yml, linuxvm.json beside the file`},
 		{"nowhere.yaml", "hint: did you mean linux-vm?"},
 		{"below.yaml", `in wrong, which is extended: line 4: unknown key "fault"`},
 		{"syntax.yaml", "not YAML: line 2"},
-		{"bare.yaml", "vm.id is missing\nhint: docs/scenarios.md and azprov emulate --print-schema"},
+		{"bare.yaml", "vm.id is missing: write a UUID, or extends: linux-vm, which has one\nhint: docs/scenarios.md and azprov emulate --print-schema"},
 		{"none.yaml", "none.yaml"},
 	} {
 		got := cli(t, "emulate", "--timeout", "5s", "--scenario", filepath.Join(dir, row.file)).want(t, exitUsage)
@@ -136,15 +136,26 @@ func TestEmulateAssert(t *testing.T) {
 	}
 	contains(t, play("met.yaml").want(t, exitDone).stderr, "All 2 assertions met.")
 	unmet := play("unmet.yaml").want(t, exitFailed)
-	contains(t, unmet.stderr, "azprov: 2 of 3 assertions not met: assert[1]: never comp=health; saw it once",
-		"not met: assert[2]: comp=certificates at least once; saw it 0 times\n")
+	contains(t, unmet.stderr, "not met: assert[1]: never comp=health; saw it once", "azprov: 2 of 3 assertions not met\n",
+		"It ends by itself 300ms after the last request", "not met: assert[2]: comp=certificates at least once; saw it 0 times\n")
 	// Without an outcome it is the time that ends it.
 	got := cli(t, "emulate", "--scenario", "linux-vm", "--assert", "--timeout", "300ms").want(t, exitFailed)
-	contains(t, got.stderr, "azprov: 1 of 2 assertions not met: assert[0]: state Ready; saw None")
+	contains(t, got.stderr, "not met: assert[0]: state Ready; saw None\nazprov: 1 of 2 assertions not met\n")
 	contains(t, cli(t, "emulate", "--scenario", filepath.Join(dir, "none.yaml"), "--assert").want(t, exitUsage).stderr, "the scenario none has no assertions")
 	contains(t, cli(t, "emulate", "--assert-quiet", "1s").want(t, exitUsage).stderr, "add --assert")
 	asJSON := cli(t, "emulate", "--assert", "--timeout", "300ms", "--output", "json").want(t, exitFailed)
-	contains(t, asJSON.stdout, `"message": "1 of 2 assertions not met: assert[0]: state Ready; saw None"`)
+	lines := strings.Split(strings.TrimSpace(asJSON.stdout), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%d lines:\n%s", len(lines), asJSON.stdout)
+	}
+	contains(t, lines[1], `"message":"1 of 2 assertions not met"`, `"unmet":[{"index":0,"want":"state Ready","saw":"None"}]`)
+	// The verb that plays both sides tells them too, and has its own outcome.
+	both := cli(t, "provision", "--emulate="+filepath.Join(dir, "unmet.yaml")).want(t, exitDone)
+	contains(t, both.stdout, "  not met: assert[1]: never comp=health; saw it once", "Ready: accepted at")
+	object := oneObject(t, cli(t, "provision", "--emulate="+filepath.Join(dir, "unmet.yaml"), "--output", "json").want(t, exitDone).stdout)
+	if list, _ := at(t, object, "unmet").([]any); len(list) != 2 {
+		t.Errorf("unmet in JSON: %v", list)
+	}
 }
 
 // A request after the outcome keeps it going.
@@ -182,6 +193,59 @@ func TestSettled(t *testing.T) {
 		}()
 		settled(t.Context(), f, 2*time.Second)
 		if took := time.Since(start); took < 13500*time.Millisecond || took > 13800*time.Millisecond {
+			t.Errorf("settled after %v", took)
+		}
+	})
+}
+
+// What no request has met is told at the end.
+func TestEmulateTellsOfUnusedFaults(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(writeFiles(t, map[string]string{
+		"typo.yaml": "name: typo\nextends: linux-vm\nimds: {faults: [{path: /metadata/instanse, status: 410}]}\n",
+	}), "typo.yaml")
+	const want = "never taken: imds.faults[0] (410 of /metadata/instanse)\n"
+	contains(t, cli(t, "provision", "--emulate="+file).want(t, exitDone).stdout, want)
+	e := startEmulate(t, "--scenario", file)
+	cli(t, "provision", "--imds", e.ready.IMDS, "--wireserver", e.ready.WireServer).want(t, exitDone)
+	contains(t, e.stop(t).stderr, "Scenario typo.\n", "no remarks.\n"+want)
+}
+
+// A step whose event has come is waited for, and what follows on it.
+func TestSettledWaitsForSteps(t *testing.T) {
+	t.Parallel()
+	s, err := emulator.LookupScenario("linux-vm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := func(event emulator.Event) emulator.Step {
+		return emulator.Step{Name: "dark", After: &event, GoalState: true}
+	}
+	s.Steps = []emulator.Step{
+		after(emulator.Event{Report: emulator.StateReady, Delay: emulator.Duration(10 * time.Second)}),
+		{After: &emulator.Event{Step: "dark", Delay: emulator.Duration(5 * time.Second)}, GoalState: true},
+		{At: emulator.Duration(time.Hour), GoalState: true},
+	}
+	f, err := emulator.NewFabric(s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		server := f.ListenInMemory(t.Context())
+		defer func() { _ = server.Close() }()
+		start := time.Now()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.WireServerURL()+"/provisioning/health", strings.NewReader(`{"state":"Ready"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := server.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		settled(t.Context(), f, 2*time.Second)
+		if took := time.Since(start); took < 17*time.Second || took > 17500*time.Millisecond {
 			t.Errorf("settled after %v", took)
 		}
 	})

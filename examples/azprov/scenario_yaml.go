@@ -25,6 +25,8 @@ func jsonOfYAML(b []byte) ([]byte, error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil, &yamlError{"there is nothing in it", ""}
+	case err != nil && tabbedLine(b) > 0:
+		return nil, &yamlError{fmt.Sprintf("not YAML: line %d: a tab stands before the text", tabbedLine(b)), "indent with blanks"}
 	case err != nil:
 		return nil, &yamlError{"not YAML: " + strings.TrimPrefix(err.Error(), "yaml: "), ""}
 	}
@@ -36,6 +38,20 @@ func jsonOfYAML(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	return w.out.Bytes(), nil
+}
+
+// tabbedLine is the first line that is indented with a tab, 0 if none is: YAML has blanks
+// there, and what its parser says of tabs names none.
+func tabbedLine(b []byte) int {
+	number := 0
+	for line := range bytes.Lines(b) {
+		number++
+		indent := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
+		if bytes.ContainsRune(indent, '\t') {
+			return number
+		}
+	}
+	return 0
 }
 
 // A yamlWriter writes JSON, line by line beside the YAML.
