@@ -28,6 +28,8 @@ var unknowable = map[string]string{
 	"examples/azprov/explain.go: e.Text":                  "it prints the catalogue's",
 	"examples/azprov/explain.go: reason":                  "it prints the one that was asked for",
 	"examples/azprov/report_journal.go: azprov.OneLine()": "the user's own, of the command line",
+	"examples/azure-init/app.go: azprov.OneLine()":        "the user's own, of the command line",
+	"examples/azure-init/setup.go: reason":                "a step's own of the table, or one that an error has",
 }
 
 // TestEveryReasonIsInTheCatalogue reads the source of the whole module: each text that is
